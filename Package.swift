@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The CPU that the compute kernels are compiled for; set here and nowhere else. Build for another one with
+// `TRAINER_CPU=x86-64-v4 swift build -c release --product trainer`; a binary says at its start if the CPU is too old for it.
+let cpu = Context.environment["TRAINER_CPU"] ?? "x86-64-v3"
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+  // Tests use @testable in release builds, where the kernels run at speed; one set of flags means one build for both.
+  .unsafeFlags(["-enable-testing"], .when(configuration: .release)),
+]
+// Kernels only: traps are replaced by explicit checks at the doors of the room.
+let kernelSettings: [SwiftSetting] =
+  settings + [
+    .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
+    .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
+  ]
+let shimSettings: [CSetting] = [
+  .unsafeFlags(["-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]),
+  .define("TRAINER_CPU_TARGET", to: "\"\(cpu)\""),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = settings) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "trainer",
+  products: [.executable(name: "trainer", targets: ["trainer"])],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")],
+  targets: [
+    .systemLibrary(name: "CXXHash"),
+    .systemLibrary(name: "CZeroMQ"),
+    .systemLibrary(name: "CTurboJPEG"),
+    .systemLibrary(name: "CSPNG"),
+    .target(name: "CPlatform", cSettings: shimSettings),
+
+    room("Lockstep", ["CXXHash"]),
+    room("Compute", ["Lockstep"], settings: kernelSettings),
+    room("Models", ["Compute", "Lockstep"]),
+    room("Datasets", ["Compute", "Lockstep", "CTurboJPEG", "CSPNG"]),
+    room("Interchange", []),
+    room("Training", ["Models", "Datasets", "Interchange", "Compute", "Lockstep"]),
+    room("Wire", ["Lockstep"]),
+    room("Transport", ["CZeroMQ", "CPlatform"]),
+    room("Coordination", ["Wire", "Lockstep"]),
+    room(
+      "Roles",
+      [
+        "Training", "Coordination", "Transport", "Wire", "Models", "Datasets", "Interchange", "Compute", "Lockstep",
+        "CPlatform",
+      ]),
+    .executableTarget(
+      name: "trainer",
+      dependencies: [
+        "Roles", "Lockstep", "CPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    tests("Lockstep", ["Lockstep"]),
+    tests("Compute", ["Compute", "Lockstep"]),
+    tests("Models", ["Models", "Compute", "Lockstep"]),
+    tests("Datasets", ["Datasets", "Compute", "Lockstep"]),
+    tests("Interchange", ["Interchange"]),
+    tests("Training", ["Training", "Models", "Datasets", "Interchange", "Compute", "Lockstep"]),
+    tests("Wire", ["Wire", "Lockstep"]),
+    tests("Transport", ["Transport"]),
+    tests("Coordination", ["Coordination", "Wire", "Lockstep"]),
+    tests("Roles", ["Roles", "Training", "Lockstep"]),
+    tests("System", ["Lockstep", "Interchange"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

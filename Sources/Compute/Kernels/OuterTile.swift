@@ -1,0 +1,60 @@
+/// The outer tile: a block of up to 6 × 16 of a weight gradient, accumulated in registers over a block of pixels.
+///
+/// gradient[r][0..<16] (+)= Σ over pixels x[pixel + r] · dy[pixel][0..<16], in the order of the pixels; the sum of a block is
+/// added to what was there, so that long sums are sums of short ones.
+///
+/// - Parameters:
+///   - rows: a literal at every call.
+///   - offsets: where each pixel's floats begin in `x`.
+@inline(__always)
+private func outerTile(
+  _ rows: Int, _ x: FloatPointer, _ offsets: UnsafePointer<Int>, _ dy: FloatPointer, _ count: Int,
+  accumulate: Bool, _ gradient: MutableFloatPointer
+) {
+  var c0 = Row.zero, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0
+  var b = dy
+  for pixel in 0..<count {
+    let a = x + offsets[pixel], row = load(b)
+    c0 = c0.addingProduct(Row(repeating: a[0]), row)
+    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
+    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
+    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
+    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
+    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
+    b += rowWidth
+  }
+  @inline(__always) func put(_ sum: Row, _ index: Int) {
+    let target = gradient + index * rowWidth
+    store(accumulate ? load(target) + sum : sum, target)
+  }
+  put(c0, 0)
+  if rows > 1 { put(c1, 1) }
+  if rows > 2 { put(c2, 2) }
+  if rows > 3 { put(c3, 3) }
+  if rows > 4 { put(c4, 4) }
+  if rows > 5 { put(c5, 5) }
+}
+
+/// `rows` consecutive rows of a weight gradient (one row of the window, its columns and input channels) for one output
+/// panel, in outer tiles of nearly equal height.
+@inline(never)
+func outerBlock(
+  _ x: FloatPointer, _ offsets: UnsafePointer<Int>, _ dy: FloatPointer, _ count: Int, rows: Int, accumulate: Bool,
+  _ gradient: MutableFloatPointer
+) {
+  let tiles = dividedUp(rows, 6), height = rows / tiles, taller = rows % tiles
+  var first = 0
+  for tile in 0..<tiles {
+    let size = height + (tile < taller ? 1 : 0)
+    let a = x + first, target = gradient + first * rowWidth
+    switch size {
+    case 6: outerTile(6, a, offsets, dy, count, accumulate: accumulate, target)
+    case 5: outerTile(5, a, offsets, dy, count, accumulate: accumulate, target)
+    case 4: outerTile(4, a, offsets, dy, count, accumulate: accumulate, target)
+    case 3: outerTile(3, a, offsets, dy, count, accumulate: accumulate, target)
+    case 2: outerTile(2, a, offsets, dy, count, accumulate: accumulate, target)
+    default: outerTile(1, a, offsets, dy, count, accumulate: accumulate, target)
+    }
+    first += size
+  }
+}

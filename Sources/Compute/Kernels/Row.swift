@@ -1,0 +1,46 @@
+/// One pixel of one panel: 16 channels. Every kernel computes on whole rows and never adds lanes of a row together, so
+/// a result does not depend on how many lanes the CPU's registers have: the compiler splits a row into as many registers
+/// as it takes (one with AVX-512, two with AVX2, four with NEON).
+typealias Row = SIMD16<Float>
+/// A row of sums in double precision.
+typealias WideRow = SIMD16<Double>
+
+typealias FloatPointer = UnsafePointer<Float>
+typealias MutableFloatPointer = UnsafeMutablePointer<Float>
+
+/// Channels of a panel, floats of a row.
+let rowWidth = 16
+
+@inline(__always) func load(_ pointer: FloatPointer) -> Row { UnsafeRawPointer(pointer).loadUnaligned(as: Row.self) }
+
+@inline(__always) func load(_ pointer: MutableFloatPointer) -> Row {
+  UnsafeRawPointer(pointer).loadUnaligned(as: Row.self)
+}
+
+@inline(__always) func store(_ row: Row, _ pointer: MutableFloatPointer) {
+  UnsafeMutableRawPointer(pointer).storeBytes(of: row, as: Row.self)
+}
+
+/// Zeroes whole rows.
+@inline(__always) func clearRows(_ pointer: MutableFloatPointer, _ count: Int) {
+  for index in 0..<count { store(Row.zero, pointer + index * rowWidth) }
+}
+
+/// Copies whole rows.
+@inline(__always) func copyRows(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
+  for index in 0..<count { store(load(source + index * rowWidth), target + index * rowWidth) }
+}
+
+/// The larger of two values lane by lane; NaN if either is, the first if both are equal.
+@inline(__always) func larger(_ a: Row, _ b: Row) -> Row { a.replacing(with: b, where: (b .> a) .| (b .!= b)) }
+
+/// max(x, 0) lane by lane; NaN stays NaN, and −0 stays −0.
+@inline(__always) func rectified(_ x: Row) -> Row { x.replacing(with: Row.zero, where: x .< Row.zero) }
+
+@inline(__always) func dividedUp(_ a: Int, _ b: Int) -> Int { (a + b - 1) / b }
+
+/// Stops the program if a caller broke a rule. This room is built without traps, where a failing `precondition` would be
+/// undefined behaviour.
+@inline(__always) func require(_ condition: Bool, _ message: @autoclosure () -> String) {
+  guard condition else { fatalError(message()) }
+}

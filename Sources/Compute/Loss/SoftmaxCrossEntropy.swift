@@ -1,0 +1,118 @@
+/// Sums over the samples of a batch.
+public struct ClassificationSums: Hashable, Sendable {
+  /// The losses, not weighted.
+  public var lossSum: Double
+  /// Samples whose label has the largest logit.
+  public var top1: Int
+  /// Samples whose label is among the five largest logits.
+  public var top5: Int
+}
+
+/// Softmax cross-entropy with label smoothing, and its gradient.
+///
+/// loss = −Σ_j q_j log softmax(z)_j with q_j = (1 − e) [j = label] + e / classes, summed over the samples. A label is among
+/// the first k if fewer than k other logits are not at or below its own, so NaN counts against it.
+///
+/// - Parameters:
+///   - logits: [batch] × classes as a 1×1 tensor.
+///   - labels: one for each sample, each below the number of classes.
+///   - smoothing: e.
+///   - weight: multiplies the gradient, not the returned loss.
+///   - gradient: weight · (softmax(z) − q) for each sample, not divided by the batch; may be the memory of `logits`.
+/// - Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
+@discardableResult
+public func softmaxCrossEntropy(
+  logits: PanelTensor, labels: UnsafeBufferPointer<Int32>, smoothing: Double, weight: Double,
+  gradient: PanelTensor? = nil
+) -> ClassificationSums {
+  require(logits.height == 1 && logits.width == 1, "logits are a tensor of one pixel")
+  require(labels.count >= logits.batch, "every sample has a label")
+  if let gradient { require(gradient.hasShape(of: logits), "a gradient has the shape of its tensor") }
+  let classes = logits.channels
+  var sums = ClassificationSums(lossSum: 0, top1: 0, top5: 0)
+  for sample in 0..<logits.batch {
+    let label = Int(labels[sample])
+    require(label >= 0 && label < classes, "label \(label) is not one of \(classes) classes")
+    let own = logit(logits, sample, label)
+    var above = 0
+    for index in 0..<classes where index != label && !(logit(logits, sample, index) <= own) { above += 1 }
+    if !own.isNaN {
+      if above < 1 { sums.top1 += 1 }
+      if above < 5 { sums.top5 += 1 }
+    }
+    // With d = z − max z, the loss is log Σ e^d − Σ q d: large logits do not cancel.
+    let maximum = largestLogit(logits, sample)
+    let total = exponentials(logits, sample, maximum, scaledBy: nil, into: nil)
+    var sumOfDistances = 0.0
+    for index in 0..<classes { sumOfDistances += Double(logit(logits, sample, index)) - Double(maximum) }
+    let expected =
+      (1 - smoothing) * (Double(own) - Double(maximum)) + smoothing / Double(classes) * sumOfDistances
+    sums.lossSum += Elementary.log(total) - expected
+    guard let gradient else { continue }
+    exponentials(logits, sample, maximum, scaledBy: Float(weight / total), into: gradient)
+    let spread = Float(weight * smoothing / Double(classes))
+    for panel in 0..<gradient.panels {
+      let row = gradient.panel(panel) + sample * rowWidth
+      store(load(row) - Row(repeating: spread), row)
+    }
+    gradient.panel(label / rowWidth)[sample * rowWidth + label % rowWidth] -= Float(weight * (1 - smoothing))
+    clearSpareLanes(gradient, sample)
+  }
+  return sums
+}
+
+/// Softmax cross-entropy of labels in an array.
+@discardableResult
+public func softmaxCrossEntropy(
+  logits: PanelTensor, labels: [Int32], smoothing: Double, weight: Double, gradient: PanelTensor? = nil
+) -> ClassificationSums {
+  labels.withUnsafeBufferPointer {
+    softmaxCrossEntropy(logits: logits, labels: $0, smoothing: smoothing, weight: weight, gradient: gradient)
+  }
+}
+
+/// The probabilities of the classes, as [batch][classes]. `probabilities` may not overlap the logits.
+public func softmax(_ logits: PanelTensor, into probabilities: UnsafeMutablePointer<Float>) {
+  require(logits.height == 1 && logits.width == 1, "logits are a tensor of one pixel")
+  let classes = logits.channels
+  for sample in 0..<logits.batch {
+    let maximum = largestLogit(logits, sample)
+    let total = exponentials(logits, sample, maximum, scaledBy: nil, into: nil)
+    let target = probabilities + sample * classes
+    for panel in 0..<logits.panels {
+      let row = Elementary.expFloat(load(logits.panel(panel) + sample * rowWidth) - Row(repeating: maximum))
+      for lane in 0..<min(rowWidth, classes - panel * rowWidth) {
+        target[panel * rowWidth + lane] = Float(Double(row[lane]) / total)
+      }
+    }
+  }
+}
+
+@inline(__always) private func logit(_ logits: PanelTensor, _ sample: Int, _ index: Int) -> Float {
+  logits.panel(index / rowWidth)[sample * rowWidth + index % rowWidth]
+}
+
+/// The largest logit of a sample, NaN if there is one.
+private func largestLogit(_ logits: PanelTensor, _ sample: Int) -> Float {
+  var maximum = -Float.infinity
+  for index in 0..<logits.channels {
+    let value = logit(logits, sample, index)
+    if value > maximum || value.isNaN { maximum = value }
+    if maximum.isNaN { return maximum }
+  }
+  return maximum
+}
+
+/// Σ e^(z − maximum) over the classes in their order; writes the terms times a factor if there is somewhere to.
+@discardableResult
+private func exponentials(
+  _ logits: PanelTensor, _ sample: Int, _ maximum: Float, scaledBy factor: Float?, into target: PanelTensor?
+) -> Double {
+  var sum = 0.0
+  for panel in 0..<logits.panels {
+    let row = Elementary.expFloat(load(logits.panel(panel) + sample * rowWidth) - Row(repeating: maximum))
+    for lane in 0..<min(rowWidth, logits.channels - panel * rowWidth) { sum += Double(row[lane]) }
+    if let target, let factor { store(row * factor, target.panel(panel) + sample * rowWidth) }
+  }
+  return sum
+}

@@ -1,0 +1,174 @@
+import Glibc
+import Synchronization
+
+/// Threads that share the loops of the kernels; the caller is thread 0.
+///
+/// Between two loops a thread first spins, because the next loop of a training step comes within microseconds, and then
+/// sleeps. Loops are called from one thread at a time and never from inside a loop. Which thread takes an item is left to
+/// chance, so no result may depend on it.
+///
+/// Sendable because all that changes is atomic or guarded by the crew's mutex.
+public final class ThreadPool: @unchecked Sendable {
+  /// How many threads share a loop, the caller included.
+  public let threads: Int
+  private let crew: Crew
+  private var helpers: [pthread_t] = []
+
+  /// Starts `threads - 1` threads, each of which checks its floating-point environment first.
+  public init(threads: Int) {
+    require(threads > 0, "a pool has at least one thread")
+    require(floatingPointEnvironmentIsStandard(), Crew.environmentMessage)
+    self.threads = threads
+    crew = Crew(helpers: threads - 1)
+    for index in 1..<max(1, threads) { helpers.append(crew.startHelper(index)) }
+  }
+
+  deinit {
+    crew.stop()
+    for helper in helpers { pthread_join(helper, nil) }
+  }
+
+  /// Calls `body` once for every item of 0..<items, on whichever thread is free. Items must not depend on each other.
+  public func forEach(_ items: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
+    if threads == 1 || items <= 1 {
+      for item in 0..<max(0, items) { body(item, 0) }
+      return
+    }
+    let crew = self.crew
+    crew.resetCounter()
+    crew.run { thread in
+      while let item = crew.nextItem(below: items) { body(item, thread) }
+    }
+  }
+
+  /// Splits 0..<count into one range for each thread and calls `body` for those that are not empty.
+  public func ranges(_ count: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Void) {
+    if threads == 1 || count <= 1 {
+      if count > 0 { body(0..<count, 0) }
+      return
+    }
+    let threads = self.threads
+    crew.run { thread in
+      let range = count * thread / threads..<count * (thread + 1) / threads
+      if !range.isEmpty { body(range, thread) }
+    }
+  }
+}
+
+/// What the threads of a pool share; it outlives the pool by as long as they take to end.
+private final class Crew: @unchecked Sendable {
+  static let environmentMessage =
+    "the floating-point environment is not the standard one (round to nearest, subnormal numbers kept): something in this process changed it"
+
+  private static let spinsBeforeSleep = 20_000  // about 50 µs; unmeasured beyond the prototype of this design
+  private static let spinsBeforeYield = 4_000
+
+  private let helpers: Int
+  /// Counts loops; a helper waits for it to change.
+  private let generation = Atomic<Int>(0)
+  /// Helpers that have not finished the loop yet.
+  private let pending = Atomic<Int>(0)
+  private let counter = Atomic<Int>(0)
+  private let sleeping = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+  private let busy = Atomic<Bool>(false)
+  /// Written before `generation` changes and read after, so never by two threads at once.
+  private var body: ((Int) -> Void)?
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init(helpers: Int) {
+    self.helpers = helpers
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func startHelper(_ index: Int) -> pthread_t {
+    var thread = pthread_t()
+    let argument = Unmanaged.passRetained(Helper(crew: self, index: index)).toOpaque()
+    let error = pthread_create(
+      &thread, nil,
+      { raw in
+        guard let raw else { return nil }
+        let helper = Unmanaged<Helper>.fromOpaque(raw).takeRetainedValue()
+        helper.crew.serve(helper.index)
+        return nil
+      }, argument)
+    require(error == 0, "no compute thread could be started (error \(error)): use fewer --threads")
+    return thread
+  }
+
+  func stop() {
+    stopping.store(true, ordering: .sequentiallyConsistent)
+    announce()
+  }
+
+  func resetCounter() { counter.store(0, ordering: .relaxed) }
+
+  @inline(__always) func nextItem(below count: Int) -> Int? {
+    let item = counter.wrappingAdd(1, ordering: .relaxed).oldValue
+    return item < count ? item : nil
+  }
+
+  /// Runs a body on every thread and returns when all have finished.
+  func run(_ body: (Int) -> Void) {
+    require(!busy.exchange(true, ordering: .acquiring), "the loops of a pool are called one after the other")
+    withoutActuallyEscaping(body) { body in
+      self.body = body
+      pending.store(helpers, ordering: .relaxed)
+      announce()
+      body(0)
+      var spins = 0
+      while pending.load(ordering: .acquiring) != 0 {
+        spins += 1
+        // The helper that is waited for may need this very core.
+        if spins > Self.spinsBeforeYield { sched_yield() }
+      }
+      self.body = nil
+    }
+    busy.store(false, ordering: .releasing)
+  }
+
+  private func announce() {
+    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func serve(_ index: Int) {
+    require(floatingPointEnvironmentIsStandard(), Self.environmentMessage)
+    var seen = 0
+    while true {
+      waitForChange(of: seen)
+      seen += 1
+      if stopping.load(ordering: .sequentiallyConsistent) { return }
+      body?(index)
+      pending.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    }
+  }
+
+  private func waitForChange(of seen: Int) {
+    for _ in 0..<Self.spinsBeforeSleep where generation.load(ordering: .acquiring) != seen { return }
+    pthread_mutex_lock(mutex)
+    sleeping.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(condition, mutex) }
+    sleeping.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+  }
+}
+
+private final class Helper {
+  let crew: Crew
+  let index: Int
+
+  init(crew: Crew, index: Int) { (self.crew, self.index) = (crew, index) }
+}

@@ -1,0 +1,45 @@
+import Glibc
+
+/// What can go wrong with a file that is exchanged with other programs.
+public enum InterchangeError: Error, Hashable, Sendable {
+  /// The operating system refused to open or read a file.
+  case cannotRead(path: String, code: Int32)
+  /// The operating system refused to create, write or rename a file.
+  case cannotWrite(path: String, code: Int32)
+  /// A file ends before what it announces.
+  case truncated(path: String, expectedBytes: Int, actualBytes: Int)
+  /// A file's bytes are not what its format allows.
+  case malformed(path: String, reason: String)
+  /// A file is well-formed, but lacks a tensor.
+  case missingTensor(path: String, name: String)
+  /// A tensor is there, but of another kind or size than asked for.
+  case unexpectedTensor(path: String, name: String, reason: String)
+
+  /// The exit code a program ends with: 73 where nothing could be written, else 65.
+  public var exitCode: Int32 {
+    if case .cannotWrite = self { return 73 }
+    return 65
+  }
+}
+
+extension InterchangeError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .cannotRead(let path, let code):
+      "cannot read '\(path)': \(errorText(code)); check the name and its permissions"
+    case .cannotWrite(let path, let code):
+      "cannot write '\(path)': \(errorText(code)); nothing was left behind, make room or choose another place"
+    case .truncated(let path, let expected, let actual):
+      "'\(path)' is cut short: it has \(actual) bytes where it announces \(expected); copy or write it anew"
+    case .malformed(let path, let reason):
+      "'\(path)' is damaged or of another format: \(reason); copy or write it anew"
+    case .missingTensor(let path, let name):
+      "'\(path)' has no tensor '\(name)'; it is of another model or incomplete"
+    case .unexpectedTensor(let path, let name, let reason):
+      "the tensor '\(name)' of '\(path)' \(reason); it is of another model or was converted"
+    }
+  }
+}
+
+/// What the operating system calls an error number.
+func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }

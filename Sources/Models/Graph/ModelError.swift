@@ -1,0 +1,29 @@
+/// A model that cannot be built as asked.
+public enum ModelError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// A layer's window does not fit into what the layers before it leave of the image.
+  case imageTooSmall(model: String, imageSize: Int, layer: String, input: TensorShape)
+  /// A number that is not one a model can have.
+  case invalidArgument(model: String, name: String, value: String, expected: String)
+
+  /// What happened and what to do.
+  public var description: String {
+    switch self {
+    case .imageTooSmall(let model, let imageSize, let layer, let input):
+      "\(model): images of \(imageSize)×\(imageSize) pixels are too small: layer \(layer) is left with \(input) values, "
+        + "less than its window; use a larger image size"
+    case .invalidArgument(let model, let name, let value, let expected):
+      "\(model): \(name) is \(value), which is not \(expected)"
+    }
+  }
+}
+
+/// A model's name that the catalog does not have.
+public struct UnknownModel: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The name that was asked for.
+  public let name: String
+
+  /// What happened and which names there are.
+  public var description: String {
+    "there is no model '\(name)'; choose one of \(ModelCatalog.all.map(\.name).joined(separator: ", "))"
+  }
+}

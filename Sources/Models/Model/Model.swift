@@ -1,0 +1,109 @@
+import Lockstep
+
+/// A catalog entry with its sizes settled: the layers, the tensors of its state_dict, and where each of them lies.
+public struct Model: Sendable {
+  /// The catalog's entry.
+  public let definition: ModelDefinition
+  /// Outputs of the classifiers.
+  public let classes: Int
+  /// Height and width of an image, in pixels.
+  public let imageSize: Int
+  /// The factor on every channel count.
+  public let width: Double
+  /// The layers.
+  public let graph: Graph
+  /// Every tensor of the state_dict, in its order.
+  public let entries: [StateEntry]
+  /// How the parameters lie in the flat vector: tensors in the reverse of their state_dict order.
+  public let flat: FlatLayout
+  /// Floats of running means and variances together, laid out in state_dict order.
+  public let bufferCount: Int
+  /// Every batch norm, in state_dict order.
+  public let batchNorms: [BatchNormEntry]
+  /// The vector of sums that a leaf yields.
+  public let statistics: StatisticsLayout
+
+  /// Builds a network.
+  ///
+  /// - Throws: `ModelError` if the images are too small, or a number is none that a network can have.
+  public init(_ definition: ModelDefinition, classes: Int, imageSize: Int, width: Double) throws(ModelError) {
+    func check(_ valid: Bool, _ name: String, _ value: String, _ expected: String) throws(ModelError) {
+      guard valid else {
+        throw .invalidArgument(model: definition.name, name: name, value: value, expected: expected)
+      }
+    }
+    try check((1...1_000_000).contains(classes), "the number of classes", "\(classes)", "from 1 to 1000000")
+    try check((1...8192).contains(imageSize), "the image size", "\(imageSize)", "from 1 to 8192 pixels")
+    try check(width > 0 && width <= 16, "the width", "\(width)", "above 0 and at most 16")
+
+    let builder = GraphBuilder(imageSize: imageSize, classes: classes, width: width)
+    definition.build(builder)
+    if let misfit = builder.misfit {
+      throw .imageTooSmall(
+        model: definition.name, imageSize: imageSize, layer: misfit.layer, input: misfit.input)
+    }
+    let graph = builder.finish()
+
+    (self.definition, self.classes, self.imageSize, self.width) = (definition, classes, imageSize, width)
+    self.graph = graph
+    entries = Self.place(graph.tensors)
+    batchNorms = Self.batchNorms(of: graph, entries: entries)
+    bufferCount = batchNorms.reduce(0) { $0 + 2 * $1.channels }
+    statistics = StatisticsLayout(batchNorms: batchNorms)
+    flat = FlatLayout(tensorSizes: entries.reversed().filter(\.isParameter).map(\.count))
+  }
+
+  /// Gives each tensor its offset: parameters from the last to the first, buffers from the first to the last.
+  private static func place(_ tensors: [TensorDeclaration]) -> [StateEntry] {
+    var flatOffset = tensors.filter(\.isParameter).reduce(0) { $0 + $1.shape.reduce(1, *) }
+    var bufferOffset = 0
+    return tensors.map { tensor in
+      let count = tensor.shape.reduce(1, *)
+      let role: StateEntry.Role
+      switch tensor.kind {
+      case .weight, .bias, .scale, .shift:
+        flatOffset -= count
+        role = .parameter(flatOffset: flatOffset, decays: tensor.kind == .weight)
+      case .runningMean:
+        role = .runningMean(offset: bufferOffset)
+        bufferOffset += count
+      case .runningVariance:
+        role = .runningVariance(offset: bufferOffset)
+        bufferOffset += count
+      case .batchCount:
+        role = .batchCount
+      }
+      return StateEntry(
+        key: tensor.key, shape: tensor.shape, role: role, group: tensor.head.rawValue,
+        initialization: tensor.initialization)
+    }
+  }
+
+  private static func batchNorms(of graph: Graph, entries: [StateEntry]) -> [BatchNormEntry] {
+    var offset = 0
+    return graph.operations.compactMap { operation in
+      guard case .batchNorm(let epsilon, let momentum) = operation.kind else { return nil }
+      let channels = operation.inputs[0].shape.channels
+      defer { offset += 2 * channels }
+      return BatchNormEntry(
+        prefix: operation.name, channels: channels, meanOffset: offset, varianceOffset: offset + channels,
+        momentum: momentum, epsilon: epsilon)
+    }
+  }
+}
+
+extension StateEntry {
+  /// Whether the tensor is trained.
+  public var isParameter: Bool {
+    if case .parameter = role { true } else { false }
+  }
+}
+
+extension TensorDeclaration {
+  var isParameter: Bool {
+    switch kind {
+    case .weight, .bias, .scale, .shift: true
+    case .runningMean, .runningVariance, .batchCount: false
+    }
+  }
+}

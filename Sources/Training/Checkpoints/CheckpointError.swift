@@ -1,0 +1,55 @@
+import Interchange
+
+/// What can go wrong with a checkpoint.
+public enum CheckpointError: Error, Hashable, Sendable {
+  /// A file is missing, unreadable, torn, or not what its digest says.
+  case damaged(path: String, reason: String)
+  /// The operating system refused to write.
+  case cannotWrite(path: String, reason: String)
+  /// A file is whole, but of another model.
+  case mismatch(path: String, key: String, expected: String, found: String)
+  /// A directory has no checkpoint that can be used.
+  case noCheckpoint(directory: String, skipped: [SkippedCheckpoint])
+
+  /// The exit code a program ends with.
+  public var exitCode: Int32 {
+    switch self {
+    case .damaged, .noCheckpoint: 65
+    case .cannotWrite: 73
+    case .mismatch: 78
+    }
+  }
+
+  /// Says the same of a safetensors file's trouble.
+  init(_ error: InterchangeError, path: String) {
+    if case .cannotWrite = error {
+      self = .cannotWrite(path: path, reason: error.description)
+    } else {
+      self = .damaged(path: path, reason: error.description)
+    }
+  }
+}
+
+/// A checkpoint that could not be used, and why.
+public struct SkippedCheckpoint: Hashable, Sendable {
+  /// The version that its name announces.
+  public var step: Int
+  /// What is wrong, with the file's name.
+  public var reason: String
+}
+
+extension CheckpointError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .damaged(_, let reason), .cannotWrite(_, let reason): reason
+    case .mismatch(let path, let key, let expected, let found):
+      "'\(path)' does not fit the model: '\(key)' is \(found) there and \(expected) in the model; "
+        + "use the --model, --classes and --width that the file was written with, or another file"
+    case .noCheckpoint(let directory, let skipped):
+      skipped.isEmpty
+        ? "'\(directory)' holds no checkpoint; start the run anew, or name another directory"
+        : "'\(directory)' holds no whole checkpoint; start the run anew. "
+          + skipped.map { "Step \($0.step): \($0.reason)" }.joined(separator: "; ")
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Compute
+import Lockstep
+import Models
+
+/// One version of a run's state, complete: what a checkpoint holds. Nothing in it changes after it was made.
+public struct StateSnapshot: Sendable {
+  /// The version: the step that made it, 0 for the initial state.
+  public var step: Int
+  /// The flat vector of parameters.
+  public var parameters: FloatStorage
+  /// Running means and variances, in the model's order.
+  public var buffers: FloatStorage
+  /// `num_batches_tracked` of every batch norm, in state_dict order.
+  public var batchCounts: [Int64]
+  /// The optimizer's vectors, in the order of its names.
+  public var optimizerState: [FloatStorage]
+
+  /// Collects the parts of a version.
+  public init(
+    step: Int, parameters: FloatStorage, buffers: FloatStorage, batchCounts: [Int64], optimizerState: [FloatStorage]
+  ) {
+    (self.step, self.parameters, self.buffers) = (step, parameters, buffers)
+    (self.batchCounts, self.optimizerState) = (batchCounts, optimizerState)
+  }
+
+  /// The state that a run starts from where no file is given.
+  public init(initialStateOf model: Model, seed: UInt64) {
+    self.init(
+      step: 0, parameters: FloatStorage(copying: model.initialParameters(seed: seed)),
+      buffers: FloatStorage(copying: model.initialBuffers()),
+      batchCounts: Array(repeating: 0, count: model.batchNorms.count), optimizerState: [])
+  }
+
+  /// The version's `state_hash`.
+  public func hash(_ model: Model) -> Digest {
+    stateHash(
+      model, parameters: UnsafePointer(parameters.pointer), buffers: UnsafePointer(buffers.pointer),
+      batchCounts: batchCounts)
+  }
+}
+
+/// The `state_hash` of parameters and buffers: tensors in state_dict order, whatever order they lie in.
+func stateHash(
+  _ model: Model, parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>, batchCounts: [Int64]
+) -> Digest {
+  var hash = StateHash()
+  for tensor in model.stateTensors {
+    switch tensor.source {
+    case .parameters(let offset): hash.add(UnsafeBufferPointer(start: parameters + offset, count: tensor.count))
+    case .buffers(let offset): hash.add(UnsafeBufferPointer(start: buffers + offset, count: tensor.count))
+    case .batchCount(let index): hash.add(batchCounts[index])
+    }
+  }
+  return hash.digest
+}
+
+/// Where a tensor of the state_dict lies in a version.
+struct StateTensor: Sendable {
+  enum Source: Sendable {
+    case parameters(offset: Int)
+    case buffers(offset: Int)
+    case batchCount(index: Int)
+  }
+  var entry: StateEntry
+  var source: Source
+  /// Elements.
+  var count: Int { entry.shape.reduce(1, *) }
+}
+
+extension Model {
+  /// The tensors of the state_dict, in its order.
+  var stateTensors: [StateTensor] {
+    var counts = 0
+    return entries.map { entry in
+      switch entry.role {
+      case .parameter(let offset, _): return StateTensor(entry: entry, source: .parameters(offset: offset))
+      case .runningMean(let offset), .runningVariance(let offset):
+        return StateTensor(entry: entry, source: .buffers(offset: offset))
+      case .batchCount:
+        defer { counts += 1 }
+        return StateTensor(entry: entry, source: .batchCount(index: counts))
+      }
+    }
+  }
+
+  /// How many auxiliary classifiers it has.
+  var auxiliaryHeads: Int { Set(entries.map(\.group)).subtracting(["main"]).count }
+}
+
+extension FloatStorage {
+  /// A copy of some values.
+  convenience init(copying values: [Float]) {
+    self.init(count: values.count)
+    values.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { pointer.update(from: base, count: source.count) }
+    }
+  }
+
+  /// A copy of another storage.
+  convenience init(copying other: FloatStorage) {
+    self.init(count: other.count)
+    pointer.update(from: other.pointer, count: other.count)
+  }
+
+  /// Its values, for tests and small things.
+  var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+}

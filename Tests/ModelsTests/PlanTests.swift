@@ -1,0 +1,74 @@
+import Compute
+import Lockstep
+import Testing
+
+@testable import Models
+
+@Suite struct PlanTests {
+  private static let names = ["googlenet", "googlenet-seed"]
+
+  @Test(arguments: names, [Plan.Mode.training, .evaluation])
+  func slotsAliveTogetherDoNotOverlap(name: String, mode: Plan.Mode) throws {
+    let plan = Planner.plan(try model(name), mode: mode, maxBatch: 3, threads: 2)
+    for (index, slot) in plan.slots.enumerated() {
+      #expect(slot.offset >= plan.permanentFloatCount && slot.offset + slot.count <= plan.floatCount)
+      #expect(slot.offset % 16 == 0)
+      for other in plan.slots[..<index] where slot.isAlive(with: other) {
+        #expect(slot.offset + slot.count <= other.offset || other.offset + other.count <= slot.offset)
+      }
+    }
+    // Best fit needs little more than the most that is ever alive.
+    let used = plan.floatCount - plan.permanentFloatCount
+    #expect(Double(used) < 1.1 * Double(SlotAllocator.lowerBound(plan.slots)))
+  }
+
+  @Test(arguments: names)
+  func evaluationNeedsLittleMemoryAndNoHeads(name: String) throws {
+    let model = try model(name)
+    let training = Planner.plan(model, mode: .training, maxBatch: 4, threads: 1)
+    let evaluation = Planner.plan(model, mode: .evaluation, maxBatch: 4, threads: 1)
+    #expect(
+      (evaluation.floatCount - evaluation.permanentFloatCount) * 4 < training.floatCount - training.permanentFloatCount)
+    #expect(evaluation.steps.allSatisfy { !$0.name.hasPrefix("aux") && !$0.operation.contains("gradient") })
+    let products = evaluation.steps.reduce(0) { $0 + $1.multiplyAccumulates }
+    #expect(products == model.multiplyAccumulates(withAuxiliaryHeads: false))
+  }
+
+  /// Multiply-accumulates of a training step: forward, weight gradient, and input gradient except for the image.
+  @Test(arguments: [("googlenet", 4_402_231_296), ("googlenet-seed", 4_597_334_016)])
+  func trainingProductsAreThePublishedOnes(name: String, products: Int) throws {
+    let plan = Planner.plan(try model(name), mode: .training, maxBatch: 1, threads: 1)
+    #expect(plan.steps.reduce(0) { $0 + $1.multiplyAccumulates } == products)
+  }
+
+  @Test(arguments: names)
+  func gradientsAreFinishedInFlatOrder(name: String) throws {
+    let model = try model(name)
+    let plan = Planner.plan(model, mode: .training, maxBatch: 2, threads: 1)
+    let prefixes = plan.steps.compactMap(\.finishedPrefix)
+    #expect(zip(prefixes, prefixes.dropFirst()).allSatisfy { $0 < $1 })
+    #expect(prefixes.last == model.flat.count)
+  }
+
+  /// The branches of a module are written where the module's output is.
+  @Test func branchesAreRangesOfTheConcatenation() throws {
+    let plan = Planner.plan(try model("googlenet"), mode: .training, maxBatch: 2, threads: 1)
+    func output(_ name: String) -> Region? {
+      plan.steps.lazy.compactMap { step -> Region? in
+        guard step.name == name, case .batchNorm(_, _, let z, _) = step.action else { return nil }
+        return z
+      }.first
+    }
+    let branches = ["branch1", "branch2.1", "branch3.1", "branch4.1"].map { output("inception4b.\($0).bn") }
+    #expect(Set(branches.map { $0?.slot }).count == 1)
+    #expect(branches.map { $0?.panel } == [0, 10, 24, 28])
+  }
+
+  @Test func describesItself() throws {
+    let plan = Planner.plan(try model("googlenet-seed"), mode: .training, maxBatch: 2, threads: 1)
+    let lines = plan.description.split(separator: "\n")
+    #expect(lines.count == plan.steps.count + 1)
+    #expect(lines[0].hasPrefix("googlenet-seed, training, batches up to 2: "))
+    #expect(lines[2].contains("stem.0: convolution 3×32×32@") && lines[2].hasSuffix(" 5308416 multiply-accumulates"))
+  }
+}

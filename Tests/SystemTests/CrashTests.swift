@@ -1,0 +1,153 @@
+import Glibc
+import Interchange
+import Testing
+
+/// Whatever is killed, the run goes on and its bits stay the same.
+@Suite("Crashes of real processes", .serialized, .sandboxed)
+struct CrashTests {
+  /// Three times a worker is stopped, so that a step cannot be finished without it, and then killed.
+  @Test func aWorkerKilledInMidStepChangesNothing() throws {
+    let reference = try ReferenceRun.short.get()
+    let train = try start(
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 24))
+    let run = RunFiles(Sandbox.current.path("run"))
+    for kill in 1...3 {
+      try run.wait(forStep: 4 * kill, of: train)
+      let worker = try child("worker", of: train, index: kill)
+      worker.send(SIGSTOP)
+      worker.send(SIGKILL)
+      try run.wait(forEvent: "lost", count: kill, of: train)
+      try run.wait(forEvent: "joined", count: 2 + kill, of: train)
+    }
+    let outcome = try expect(train, endsWith: 0)
+    #expect(outcome.errors.contains("was ended by signal 9; starting it again"))
+    try reference.expect(run, steps: 24)
+  }
+
+  @Test func allWorkersKilledAtOnceChangeNothing() throws {
+    let reference = try ReferenceRun.short.get(), cluster = try Cluster(), run = cluster.run
+    let coordinator = try cluster.coordinator(reference.options(steps: 24))
+    let workers = try ["a", "b"].map { try cluster.worker($0) }
+    try run.wait(forStep: 5, of: coordinator)
+    for worker in workers { worker.signal(SIGKILL) }
+    for worker in workers { try expect(worker, endsWith: -SIGKILL) }
+    try run.wait(forEvent: "lost", count: 2, of: coordinator)
+    try eventually("that it waits", from: coordinator) { try run.events().last == "waiting" ? true : nil }
+    #expect(coordinator.errors.contains("waiting for workers"))
+    let reached = try run.lastStep()
+    #expect(reached < 24)
+
+    let last = try cluster.worker("c")
+    try expect(coordinator, endsWith: 0)
+    try expect(last, endsWith: 0)
+    try reference.expect(run, steps: 24)
+  }
+
+  /// The coordinator dies between two checkpoints: what it had done since is done again and gives the same bits.
+  @Test func aCoordinatorKilledAndResumedChangesNothing() throws {
+    let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
+    let first = try cluster.coordinator(reference.options(steps: 16))
+    let workers = try ["a", "b"].map { try cluster.worker($0) }
+    try run.wait(forStep: 4, of: first)
+    first.signal(SIGKILL)
+    try expect(first, endsWith: -SIGKILL)
+    let reached = try run.steps()
+    let saved = try #require(try run.checkpoints().last)
+    #expect(saved < reached.count, "the test was too slow to see a step without a checkpoint")
+    // The workers miss it, say so, and wait.
+    for worker in workers { try worker.wait(toSay: "no word from the coordinator") }
+
+    let second = try cluster.resumingCoordinator()
+    try expect(second, endsWith: 0)
+    for worker in workers { try expect(worker, endsWith: 0) }
+    #expect(second.errors.contains("continuing from step \(saved)"))
+    try reference.expect(run, steps: 16)
+    #expect(try run.steps("metrics.superseded.jsonl") == Array(reached.dropFirst(saved)))
+  }
+
+  @Test func theSupervisorStartsAKilledCoordinatorAgain() throws {
+    let reference = try ReferenceRun.long.get()
+    let train = try start(
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 16))
+    let run = RunFiles(Sandbox.current.path("run"))
+    try run.wait(forStep: 4, of: train)
+    try child("coordinator", of: train).send(SIGKILL)
+    let outcome = try expect(train, endsWith: 0)
+    #expect(outcome.errors.contains("the coordinator was ended by signal 9; starting it again"))
+    try reference.expect(run, steps: 16)
+    let superseded = try run.steps("metrics.superseded.jsonl")
+    #expect(!superseded.isEmpty)
+    #expect(superseded.allSatisfy { $0.hash == reference.hashes[$0.step - 1] })
+  }
+
+  @Test func childrenEndWithTheirSupervisor() throws {
+    let reference = try ReferenceRun.short.get()
+    let train = try start(
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 5000))
+    let run = RunFiles(Sandbox.current.path("run"))
+    try run.wait(forStep: 1, of: train)
+    let children = Processes.children(of: train.pid)
+    #expect(children.count == 3)
+    train.signal(SIGKILL)
+    try expect(train, endsWith: -SIGKILL)
+    let deadline = ContinuousClock.now + generous
+    while children.contains(where: { Processes.isRunning($0.pid) }), ContinuousClock.now < deadline {
+      _ = poll(nil, 0, 10)
+    }
+    #expect(children.allSatisfy { !Processes.isRunning($0.pid) })
+    // The coordinator was told to stop, not killed: the run can be continued.
+    #expect(try run.status()["state"]?.stringValue == "interrupted")
+    #expect(try run.checkpoints().last == run.lastStep())
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  func aSignalSavesACheckpointFromWhichTheRunGoesOn(signal: Int32, code: Int32) throws {
+    let reference = try ReferenceRun.short.get()
+    let train = try start(
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 24))
+    let run = RunFiles(Sandbox.current.path("run"))
+    try run.wait(forStep: 4, of: train)
+    train.signal(signal)
+    let outcome = try expect(train, endsWith: code)
+    let reached = try run.lastStep()
+    #expect(reached < 24)
+    #expect(outcome.errors.contains("--resume"))
+    let status = try run.status()
+    #expect(status["state"]?.stringValue == "interrupted")
+    #expect(status["exit_code"]?.integerValue == Int(code))
+    #expect(status["step"]?.integerValue == reached && status["checkpoint"]?.integerValue == reached)
+    #expect(try run.checkpoints().last == reached)
+    #expect(try temporaryFiles().isEmpty)
+
+    let resumed = try trainer("train", "--resume", run.path, "--workers", "3", "--threads", "1")
+    #expect(resumed.code == 0, "\(resumed)")
+    #expect(resumed.errors.contains("continuing from step \(reached)"))
+    try reference.expect(run, steps: 24)
+    #expect(try run.steps("metrics.superseded.jsonl").isEmpty)
+    #expect(try run.status()["state"]?.stringValue == "done")
+  }
+
+  /// A run may be made longer when it is resumed; the steps before are not computed again.
+  @Test func aFinishedRunCanBeMadeLonger() throws {
+    let reference = try ReferenceRun.short.get()
+    let run = RunFiles(Sandbox.current.path("run"))
+    for steps in [4, 8] {
+      let outcome = try trainer(
+        ["train", "--output", "run", "--resume", "auto"] + reference.options(steps: steps))
+      #expect(outcome.code == 0, "\(outcome)")
+      try reference.expect(run, steps: steps)
+    }
+    let again = try trainer("train", "--resume", "run")
+    #expect(again.code == 0, "\(again)")
+    #expect(try run.hashes().count == 8)
+  }
+}
+
+/// A child of `trainer train`, by its command.
+private func child(_ command: String, of train: RunningProgram, index: Int = 0) throws -> HostProcess {
+  try eventually("a \(command) process", from: train) {
+    let found = Processes.children(of: train.pid).filter { $0.arguments.dropFirst().first == command }
+      .sorted { $0.pid < $1.pid }
+    return found.isEmpty ? nil : found[index % found.count]
+  }
+}

@@ -1,0 +1,59 @@
+import Glibc
+import Testing
+
+/// A coordinator and workers that a test starts by hand, on ports of this host.
+final class Cluster {
+  /// Where workers connect.
+  let endpoint: String
+  /// The port of control; those of bulk and samples follow it.
+  let firstPort: Int
+  let run: RunFiles
+
+  /// Chooses ports; nothing is started yet.
+  init(output: String = "run") throws {
+    firstPort = try ListeningPort.freeBlock()
+    endpoint = "tcp://127.0.0.1:\(firstPort)"
+    run = RunFiles(Sandbox.current.path(output))
+  }
+
+  /// Starts a coordinator that begins a run.
+  func coordinator(_ options: [String]) throws -> RunningProgram {
+    try start(["coordinator", "--bind", endpoint, "--output", run.path] + options)
+  }
+
+  /// Starts a coordinator that continues the run.
+  func resumingCoordinator() throws -> RunningProgram {
+    try start(["coordinator", "--bind", endpoint, "--resume", run.path])
+  }
+
+  /// Starts a worker.
+  func worker(_ name: String, _ options: [String] = []) throws -> RunningProgram {
+    try start(["worker", "--coordinator", endpoint, "--threads", "1", "--name", name] + options)
+  }
+}
+
+/// Expects that a program ends with a code.
+@discardableResult
+func expect(
+  _ program: RunningProgram, endsWith code: Int32, sourceLocation: SourceLocation = #_sourceLocation
+) throws -> Outcome {
+  let outcome = try program.wait()
+  #expect(outcome.code == code, "\(outcome)", sourceLocation: sourceLocation)
+  return outcome
+}
+
+/// Expects that a command fails with a code and says certain things, in words and not as a crash.
+@discardableResult
+func expectFailure(
+  _ arguments: [String], code: Int32, saying texts: [String], environment: [String: String] = [:],
+  sourceLocation: SourceLocation = #_sourceLocation
+) throws -> Outcome {
+  let outcome = try trainer(arguments, environment: environment)
+  #expect(outcome.code == code, "\(outcome)", sourceLocation: sourceLocation)
+  for text in texts { #expect(outcome.errors.contains(text), "\(outcome)", sourceLocation: sourceLocation) }
+  #expect(outcome.output.isEmpty, "standard output is for data", sourceLocation: sourceLocation)
+  for text in ["Fatal error", "Swift/", "Crash"] {
+    #expect(!outcome.errors.contains(text), "\(outcome)", sourceLocation: sourceLocation)
+  }
+  return outcome
+}

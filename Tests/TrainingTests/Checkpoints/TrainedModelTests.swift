@@ -1,0 +1,153 @@
+import Compute
+import Foundation
+import Interchange
+import Lockstep
+import Models
+import Testing
+
+@testable import Training
+
+@Suite struct TrainedModelTests {
+  private let fixture: Fixture
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    fixture = try Fixture()
+    directory = try TemporaryDirectory()
+  }
+
+  /// Writes a sealed file, or one of another program, of the fixture's state with changed tensors.
+  private func write(
+    sealed: Bool = true, state: StateSnapshot? = nil, change: (inout [SealedTensor]) -> Void = { _ in }
+  ) throws -> String {
+    let state = state ?? fixture.state(step: 9)
+    var tensors = fixture.model.stateTensors.map { tensor -> SealedTensor in
+      switch tensor.source {
+      case .parameters(let offset):
+        SealedTensor(name: tensor.entry.key, shape: tensor.entry.shape, values: .floats(state.parameters.pointer + offset))
+      case .buffers(let offset):
+        SealedTensor(name: tensor.entry.key, shape: tensor.entry.shape, values: .floats(state.buffers.pointer + offset))
+      case .batchCount(let index):
+        SealedTensor(name: tensor.entry.key, shape: [], values: .integers([state.batchCounts[index]]))
+      }
+    }
+    change(&tensors)
+    let path = directory.file("weights.safetensors")
+    var metadata = CheckpointMetadata(
+      configuration: fixture.configuration, classNames: fixture.classNames, runID: fixture.runID, step: 9)
+    metadata.stateHash = state.hash(fixture.model)
+    if sealed {
+      try SealedTensorFile.write(tensors, metadata: metadata.strings, to: path)
+    } else {
+      try TensorFile.write(tensors.map(\.entry), metadata: ["format": "pt"], to: path)
+    }
+    withExtendedLifetime(state) {}
+    return path
+  }
+
+  @Test func aCheckpointSaysAllThatEvaluationNeeds() throws {
+    let trained = try TrainedModel(path: try write())
+    #expect(trained.model.definition.name == "googlenet-seed" && trained.model.classes == 10)
+    #expect(trained.model.imageSize == 32 && trained.model.width == 0.1)
+    #expect(trained.metadata.normalization == .imagenet && trained.metadata.classNames == fixture.classNames)
+    #expect(trained.state.parameters.values == fixture.state(step: 9).parameters.values)
+    #expect(trained.state.buffers.values == fixture.state(step: 9).buffers.values)
+    #expect(trained.startedAnew.isEmpty)
+  }
+
+  @Test func initialWeightsAreRead() throws {
+    let path = directory.file("initial.safetensors")
+    let state = StateSnapshot(initialStateOf: fixture.model, seed: 3)
+    try Checkpoint.writeParameters(
+      state, of: fixture.model, metadata: CheckpointMetadata(initialStateOf: fixture.model), to: path)
+    let trained = try TrainedModel(path: path)
+    #expect(trained.state.parameters.values == fixture.model.initialParameters(seed: 3))
+    #expect(trained.metadata.normalization == nil && trained.metadata.classNames.isEmpty)
+    #expect(trained.metadata.stateHash == state.hash(fixture.model))
+  }
+
+  @Test func aRunsDirectoryStandsForItsNewestCheckpoint() throws {
+    let store = CheckpointStore(directory: directory.file("run/checkpoints"), keep: 2)
+    for step in [1, 2] {
+      try store.save(
+        fixture.state(step: step), of: fixture.model, configuration: fixture.configuration, classNames: [],
+        runID: fixture.runID)
+    }
+    for path in ["run", "run/checkpoints", "run/checkpoints/latest"] {
+      #expect(try TrainedModel(path: directory.file(path)).metadata.step == 2)
+    }
+  }
+
+  @Test func headsThatEvaluationDoesNotUseMayBeMissing() throws {
+    let path = try write { $0.removeAll { $0.name.hasPrefix("aux") } }
+    let trained = try TrainedModel(path: path)
+    #expect(!trained.startedAnew.isEmpty && trained.startedAnew.allSatisfy { $0.hasPrefix("aux") })
+  }
+
+  @Test(arguments: [true, false]) func aRunInheritsWhatFitsAndStartsTheRestAnew(sealed: Bool) throws {
+    let path = try write(sealed: sealed) { $0.removeAll { $0.name.hasPrefix("aux2.") } }
+    let twelve = try Model(fixture.model.definition, classes: 12, imageSize: 32, width: 0.1)
+    let inherited = try InheritedState(path: path, model: twelve, seed: 6)
+    let aux2 = twelve.entries.map(\.key).filter { $0.hasPrefix("aux2.") }
+    #expect(Set(inherited.startedAnew) == Set(aux2 + ["aux1.fc2.weight", "aux1.fc2.bias", "fc.weight", "fc.bias"]))
+    let initial = twelve.initialParameters(seed: 6), source = fixture.state(step: 9)
+    for (old, new) in zip(fixture.model.entries, twelve.entries) {
+      guard case .parameter(let from, _) = old.role, case .parameter(let to, _) = new.role else { continue }
+      let values = inherited.state.parameters.values[to..<to + new.count]
+      if inherited.startedAnew.contains(new.key) {
+        #expect(values == initial[to..<to + new.count])
+      } else {
+        #expect(values == source.parameters.values[from..<from + old.count])
+      }
+    }
+    #expect(inherited.state.step == 0 && inherited.state.optimizerState.isEmpty)
+  }
+
+  @Test func missingBatchCountsAreZero() throws {
+    let path = try write(sealed: false) { $0.removeAll { $0.name.hasSuffix("num_batches_tracked") } }
+    let inherited = try InheritedState(path: path, model: fixture.model, seed: 0)
+    #expect(inherited.state.batchCounts == fixture.model.batchNorms.map { _ in 0 })
+    #expect(inherited.startedAnew.isEmpty)
+  }
+
+  @Test func aMissingAWrongAndASuperfluousTensorAreNamed() throws {
+    func mismatch(_ change: (inout [SealedTensor]) -> Void) throws -> CheckpointError? {
+      let path = try write(sealed: false, change: change)
+      return #expect(throws: CheckpointError.self) { try InheritedState(path: path, model: fixture.model, seed: 0) }
+    }
+    let path = directory.file("weights.safetensors"), key = "im3.block3.3.weight"
+    let entry = try #require(fixture.model.entries.first { $0.key == key })
+    #expect(
+      try mismatch { $0.removeAll { $0.name == key } }
+        == .mismatch(path: path, key: key, expected: "of the shape \(entry.shape)", found: "missing"))
+    let swapped = [entry.shape[1], entry.shape[0]] + entry.shape[2...]
+    let turned: [Int] = [entry.count]
+    #expect(swapped.reduce(1, *) == entry.count)
+    #expect(
+      try mismatch { tensors in
+        for index in tensors.indices where tensors[index].name == key { tensors[index].shape = turned }
+      } == .mismatch(path: path, key: key, expected: "of the shape \(entry.shape)", found: "of the shape \(turned)"))
+    let error = try mismatch { $0.append(SealedTensor(name: "extra", shape: [2], values: .integers([1, 2]))) }
+    #expect(error == .mismatch(path: path, key: "extra", expected: "no tensor", found: "a tensor of the shape [2]"))
+    #expect(error?.exitCode == 78)
+    #expect("\(try #require(error))".contains("extra"))
+  }
+
+  @Test func aFileOfAnotherProgramIsNoCheckpoint() throws {
+    let path = try write(sealed: false)
+    let error = #expect(throws: CheckpointError.self) { try TrainedModel(path: path) }
+    #expect(error?.exitCode == 65)
+    #expect(try #require(error).description.contains("'model'"))
+    try writeBytes(Array("not a checkpoint".utf8), to: path)
+    #expect(throws: CheckpointError.self) { try TrainedModel(path: path) }
+    let missing = #expect(throws: CheckpointError.self) { try TrainedModel(path: directory.file("none.safetensors")) }
+    #expect(missing?.exitCode == 65)
+  }
+
+  @Test func theNameOfAnotherModelIsAMismatch() throws {
+    let path = try write()
+    let torchvision = try Model(ModelCatalog.definition(named: "googlenet"), classes: 10, imageSize: 64, width: 0.1)
+    let error = #expect(throws: CheckpointError.self) { try InheritedState(path: path, model: torchvision, seed: 0) }
+    #expect(error == .mismatch(path: path, key: "model", expected: "googlenet", found: "googlenet-seed"))
+  }
+}
