@@ -26,8 +26,8 @@ let shimSettings: [CSetting] = [
 func room(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = settings) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -65,7 +65,7 @@ let package = Package(
 
     tests("Lockstep", ["Lockstep"]),
     tests("Compute", ["Compute", "Lockstep"]),
-    tests("Models", ["Models", "Compute", "Lockstep"]),
+    tests("Models", ["Models", "Compute", "Lockstep"], exclude: ["Golden"]),
     tests("Datasets", ["Datasets", "Compute", "Lockstep"]),
     tests("Interchange", ["Interchange"]),
     tests("Training", ["Training", "Models", "Datasets", "Interchange", "Compute", "Lockstep"]),

@@ -1,11 +1,11 @@
-"""The Python part of scripts/compare-steps: writes the pictures, and compares a finished run of five steps with PyTorch.
+"""The Python part of scripts/compare-steps: writes the pictures, and compares a run of five steps on them with PyTorch.
 
-For t = 0 … 4 PyTorch, in float64, loads the trainer's parameters, running statistics and momentum after step t, takes step
-t + 1 on the same pictures, and is compared with the trainer's step t + 1:
+For t = 0 … 4 PyTorch, in float64, loads the trainer's parameters, running statistics and momentum after step t, takes
+step t + 1 on the same pictures, and is compared with the trainer's step t + 1:
 
   losses      the largest relative difference of the total, the main and the two auxiliary losses
   change      |(ours' - ours) - (torch' - ours)| / |torch' - ours|, the L2 norm over all parameters, ' after the step
-  statistics  the largest |ours' - torch'| / |torch'| of all tensors of running means and variances, the L2 norm over each
+  statistics  the largest |ours' - torch'| / |torch'| of the tensors of running means and variances, L2 norms over each
   counts      every num_batches_tracked is the same
 
 Beside each figure stands what PyTorch's own float32 gives for the same step against its float64.
@@ -79,7 +79,7 @@ class SeedHead(nn.Module):
 
 
 class SeedGoogLeNet(nn.Module):
-    """The seed's own network for 32x32 images, its slips corrected, with auxiliary heads after the modules 4a and 4d."""
+    """The network of the tutorial for 32x32 images, slips corrected, with auxiliary heads after 4a and 4d."""
 
     def __init__(self, classes):
         super().__init__()
@@ -107,7 +107,8 @@ class TorchvisionGoogLeNet(nn.Module):
 
     def __init__(self, classes):
         super().__init__()
-        self.net = torchvision_models().googlenet(weights=None, num_classes=classes, aux_logits=True, init_weights=False)
+        googlenet = torchvision_models().googlenet
+        self.net = googlenet(weights=None, num_classes=classes, aux_logits=True, init_weights=False)
 
     def forward(self, x):
         outputs = self.net(x)
@@ -148,7 +149,7 @@ def network(model):
 
 
 def write_pictures(model, folder):
-    """Forty PNG files in ten classes: noise over four by four coloured fields, so that pictures differ in more than noise."""
+    """Forty PNG files in ten classes: noise over sixteen coloured fields, so that they differ in more than noise."""
     size = IMAGE_SIZE[model]
     random = np.random.Generator(np.random.PCG64(1))
     for index in range(BATCH * STEPS):
@@ -161,15 +162,18 @@ def write_pictures(model, folder):
 
 def read_pictures(folder):
     """All pictures, float64 NCHW, and their labels, in the dataset's order: byte order of classes, then of paths."""
-    classes = sorted((path for path in folder.iterdir()), key=lambda path: path.name.encode())
-    files = [(path, label) for label, one in enumerate(classes) for path in sorted(one.iterdir(), key=lambda p: p.name.encode())]
+
+    def entries(of):
+        return sorted(of.iterdir(), key=lambda path: path.name.encode())
+
+    files = [(path, label) for label, one in enumerate(entries(folder)) for path in entries(one)]
     pixels = np.stack([np.asarray(Image.open(path).convert("RGB"), dtype=np.float64) for path, _ in files])
     images = torch.from_numpy((pixels / 255 - np.array(MEAN)) / np.array(DEVIATION)).permute(0, 3, 1, 2).contiguous()
     return images, torch.tensor([label for _, label in files])
 
 
 def torch_step(model, dtype, state, momentum, images, labels):
-    """One step of PyTorch from a given state: the losses (total, main, auxiliary) and the state_dict after it, in float64."""
+    """One step of PyTorch from a given state: its losses (total, main, auxiliary) and the state_dict after it."""
     net, named = network(model)
     net.to(dtype)
     named.load_state_dict(state)
@@ -194,7 +198,7 @@ def norm(tensors):
 
 
 def differences(losses, after, reference_losses, reference, before):
-    """The figures of one step against the reference's, and the three worst tensors behind each of the last two."""
+    """The figures of one step against the reference's, and what each figure but the counts is made of."""
     statistics = {name for name in reference if name.endswith((".running_mean", ".running_var"))}
     counts = {name for name in reference if name.endswith(".num_batches_tracked")}
     parameters = reference.keys() - statistics - counts
@@ -207,12 +211,12 @@ def differences(losses, after, reference_losses, reference, before):
         "statistics": max(by_statistic.values()),
         "counts": all(torch.equal(after[name], reference[name]) for name in counts),
     }
-    worst = {
+    parts = {
         "losses": dict(zip(("total", "main", "aux1", "aux2"), zip(losses, reference_losses))),
         "change": by_parameter,
         "statistics": by_statistic,
     }
-    return figures, worst
+    return figures, parts
 
 
 def is_within(figures):
@@ -220,7 +224,7 @@ def is_within(figures):
     return figures["counts"] and all(figures[name] <= bound for name, bound in BOUNDS.items())
 
 
-def explain(step, figures, worst):
+def explain(step, figures, parts):
     """Says where the differences of a broken step lie."""
     print(f"step {step} breaks a bound:")
     if not figures["counts"]:
@@ -230,10 +234,11 @@ def explain(step, figures, worst):
             continue
         print(f"  {name}: {figures[name]:.2e}, more than {bound:.0e}")
         if name == "losses":
-            for head, (ours, theirs) in worst[name].items():
+            for head, (ours, theirs) in parts[name].items():
                 print(f"    {head:<40} {ours:.9g}, PyTorch {theirs:.9g}")
         else:
-            for tensor, share in sorted(worst[name].items(), key=lambda item: -item[1])[:8]:
+            # Largest first, and what is not a number before all.
+            for tensor, share in sorted(parts[name].items(), key=lambda item: (item[1] == item[1], -item[1]))[:8]:
                 print(f"    {tensor:<40} {share:.2e}")
 
 
@@ -246,7 +251,7 @@ def compare(model, pictures, run):
     def version(step, kind=""):
         return run / "checkpoints" / f"step-{step:08}{kind}.safetensors"
 
-    print(f"One step of PyTorch {torch.__version__} in float64 from each of our checkpoints; in brackets its own float32.")
+    print(f"One step of PyTorch {torch.__version__} in float64 from each of our checkpoints; in brackets its float32.")
     columns = ["loss"] + [f"{name} ({bound:.0e})" for name, bound in BOUNDS.items()]
     print(f"{'step':>4}  {columns[0]:>9}  " + "  ".join(f"{column:>22}" for column in columns[1:]) + "  counts")
     all_within = True
@@ -260,13 +265,13 @@ def compare(model, pictures, run):
         line = logged[step]
         losses = [line["loss"], line["main_loss"], *line["aux_losses"]]
         before = wide(state)
-        figures, worst = differences(losses, wide(load_file(version(step))), reference_losses, reference, before)
+        figures, parts = differences(losses, wide(load_file(version(step))), reference_losses, reference, before)
         figures32, _ = differences(losses32, after32, reference_losses, reference, before)
         cells = "  ".join(f"{f'{figures[name]:.2e} ({figures32[name]:.2e})':>22}" for name in BOUNDS)
         print(f"{step:>4}  {losses[0]:>9.6f}  {cells}  {'equal' if figures['counts'] else 'DIFFER'}", flush=True)
         if not is_within(figures):
             all_within = False
-            explain(step, figures, worst)
+            explain(step, figures, parts)
     print(f"{model}: " + ("every bound holds" if all_within else "A BOUND IS BROKEN"))
     return all_within
 

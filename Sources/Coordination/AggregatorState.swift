@@ -1,14 +1,16 @@
 import Lockstep
 import Wire
 
-/// The aggregator's logic: adds up what workers send, in the canonical tree's order, and hands out committed parameters.
+/// The aggregator's logic: adds up what workers send, in the canonical tree's order, and hands out committed
+/// parameters.
 ///
 /// One lives inside the coordinator. The driver feeds it with everything that comes on the bulk socket, carries out the
-/// effects in order, applies the optimizer when a root or the pass is ready, and then says `committed` — before it tells
-/// the coordinator's state, whose `openPass` it passes on as `open`. Every gradient of an admitted session for the open
-/// pass or an older one is acknowledged: RECEIVED is credit, proof of delivery and cover in one. Gradients of a pass that
-/// is not open yet are not, so the worker sends them again. A FETCH of the current version is answered, one of the next
-/// version is held until the commit, any other is ignored: a worker that asks for the past is told by its next PLAN.
+/// effects in order, applies the optimizer when a root or the pass is ready, and then says `committed` — before it
+/// tells the coordinator's state, whose `openPass` it passes on as `open`. Every gradient of an admitted session for
+/// the open pass or an older one is acknowledged: RECEIVED is credit, proof of delivery and cover in one. Gradients of
+/// a pass that is not open yet are not, so the worker sends them again. A FETCH of the current version is answered, one
+/// of the next version is held until the commit, any other is ignored: a worker that asks for the past is told by its
+/// next PLAN.
 ///
 /// Memory: ⌈M / 2⌉ values a bucket at most (see `BucketSum`), and `heldFetchLimit` ranges a session.
 public struct AggregatorState<Value> {
@@ -146,7 +148,8 @@ public struct AggregatorState<Value> {
     guard let openPass, key.pass <= openPass else { return [] }
     if key.pass < openPass { return [.acknowledge(peer, key)] }
     guard key.bucket >= firstBucket, key.bucket <= gradientBuckets, tree.contains(key.subtree) else {
-      let reason = "bucket \(key.bucket) of \(key.subtree) is no part of \(key.pass), which has "
+      let reason =
+        "bucket \(key.bucket) of \(key.subtree) is no part of \(key.pass), which has "
         + "\(tree.leafCount) leaves and buckets \(firstBucket)...\(gradientBuckets)"
       return [.reject(peer, session: contribution.session, reason: reason)]
     }

@@ -2,8 +2,8 @@ import Lockstep
 
 /// One bucket's sum while it grows: the maximal subtrees that have come, siblings added as soon as both are there.
 ///
-/// Memory: at most ⌈M / 2⌉ values for a tree of M leaves (no two of them are siblings); with planned shares, two for each
-/// worker or fewer.
+/// Memory: at most ⌈M / 2⌉ values for a tree of M leaves (no two of them are siblings); with planned shares, two for
+/// each worker or fewer.
 struct BucketSum<Value> {
   /// What became of an arrival.
   enum Outcome {

@@ -36,14 +36,19 @@ extension CoordinatorState {
 
   private mutating func greet(_ hello: Hello, _ peer: PeerID, _ tenure: Tenure, at now: Instant) -> [Effect] {
     if hello.numerics != settings.numerics {
-      return refuse(hello, peer, "its numerics (\(hello.numerics)) are not the run's (\(settings.numerics)): "
-        + "use the same build on every host, or other hosts")
+      return refuse(
+        hello, peer,
+        "its numerics (\(hello.numerics)) are not the run's (\(settings.numerics)): "
+          + "use the same build on every host, or other hosts")
     }
     if let fingerprint = hello.fingerprint, fingerprint != settings.fingerprint {
-      return refuse(hello, peer, "its copy of the training data has fingerprint \(fingerprint), the run's is "
-        + "\(settings.fingerprint): correct the copy, or start the worker without it")
+      return refuse(
+        hello, peer,
+        "its copy of the training data has fingerprint \(fingerprint), the run's is "
+          + "\(settings.fingerprint): correct the copy, or start the worker without it")
     }
-    // It has already served a later start of this run's coordinator: whoever we are, we are not its coordinator any more.
+    // It has already served a later start of this run's coordinator: whoever we are, we are not its coordinator any
+    // more.
     if tenure.run == settings.tenure.run, tenure.term > settings.tenure.term { return [] }
     guard let index = members.firstIndex(where: { $0.incarnation == hello.incarnation }) else {
       return admit(hello, peer, at: now)
@@ -138,7 +143,8 @@ extension CoordinatorState {
 
   private mutating func forgetLongestAbsent() -> [Effect] {
     let absent = members.indices.filter { !members[$0].isLive }
-    guard absent.count > Self.recordLimit, let oldest = absent.min(by: { members[$0].lastHeard < members[$1].lastHeard })
+    guard absent.count > Self.recordLimit,
+      let oldest = absent.min(by: { members[$0].lastHeard < members[$1].lastHeard })
     else { return [] }
     return [.expel(session: members.remove(at: oldest).session)]
   }

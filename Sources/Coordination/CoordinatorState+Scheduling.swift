@@ -104,7 +104,9 @@ extension CoordinatorState {
     let deadline = max(settings.engineDeadline, .seconds(median * Self.stalledLeaves))
     var effects: [Effect] = []
     for index in members.indices where members[index].isUsable {
-      guard !members[index].leaves.isSubset(of: schedule.covered), now - members[index].lastProgress > deadline else { continue }
+      guard !members[index].leaves.isSubset(of: schedule.covered), now - members[index].lastProgress > deadline else {
+        continue
+      }
       members[index].isStalled = true
       effects.append(.event(.stalled(name: members[index].name)))
     }

@@ -4,15 +4,16 @@ import Wire
 /// The coordinator's logic: who takes part, who computes which leaves, which pass is open, when the run is over.
 ///
 /// The driver feeds it with control messages (and the tenure of their header), with what the aggregator's state says
-/// (`covered`, `reject`), with `passCommitted` once a pass is carried out, and with a `tick` at least four times a beat,
-/// always after draining its sockets; it carries out the effects in order. `start` opens the first pass. A worker is
-/// admitted by HELLO, kept by any message, lost after three beats of silence or when its connection closes, and taken back
-/// as it was when it speaks again: a session belongs to an incarnation.
+/// (`covered`, `reject`), with `passCommitted` once a pass is carried out, and with a `tick` at least four times a
+/// beat, always after draining its sockets; it carries out the effects in order. `start` opens the first pass. A worker
+/// is admitted by HELLO, kept by any message, lost after three beats of silence or when its connection closes, and
+/// taken back as it was when it speaks again: a session belongs to an incarnation.
 ///
-/// Leaves are dealt out when a pass begins (`Shares`), by a moving average of the seconds per leaf that DONE reports. The
-/// leaves of the pass after an update are dealt out as soon as the update's are all covered, while it is still being made.
-/// During a pass leaves of a lost worker go to others at once, and idle workers also get the last leaves of the slowest. A
-/// leaf that two workers have and that is covered is taken out of their plans, so that sums which waited for it are sent.
+/// Leaves are dealt out when a pass begins (`Shares`), by a moving average of the seconds per leaf that DONE reports.
+/// The leaves of the pass after an update are dealt out as soon as the update's are all covered, while it is still
+/// being made. During a pass leaves of a lost worker go to others at once, and idle workers also get the last leaves of
+/// the slowest. A leaf that two workers have and that is covered is taken out of their plans, so that sums which waited
+/// for it are sent.
 ///
 /// Memory: `recordLimit` absent workers are remembered, the longest absent forgotten first.
 public struct CoordinatorState {
@@ -52,7 +53,8 @@ public struct CoordinatorState {
     case openPass(Pass)
     /// For the log and the metrics.
     case event(Event)
-    /// The run is over (all of it, if `code` is 0; else by `stopRequested`): save a checkpoint of the committed version.
+    /// The run is over (all of it, if `code` is 0; else by `stopRequested`): save a checkpoint of the committed
+    /// version.
     case runFinished(code: Int, reason: String)
     /// The run cannot go on: end with the code.
     case runFailed(code: Int, reason: String)

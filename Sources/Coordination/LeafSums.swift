@@ -25,8 +25,8 @@ public struct LeafTask: Hashable, Sendable {
   public let isReleased: Bool
 }
 
-/// A worker's sums of one pass, by name: which leaves are still to be computed, which sums wait for their sibling, and what
-/// can be released because no larger subtree of the assignment can contain it. A binary counter, in effect.
+/// A worker's sums of one pass, by name: which leaves are still to be computed, which sums wait for their sibling, and
+/// what can be released because no larger subtree of the assignment can contain it. A binary counter, in effect.
 struct LeafSums {
   let pass: Pass
   let tree: CanonicalTree
@@ -102,7 +102,9 @@ struct LeafSums {
     while leaf < sibling.upper {
       if todoSet.contains(leaf) {
         leaf += 1
-      } else if let task = current, !task.isReleased, task.result.contains(Subtree(leaf: leaf)), sibling.contains(task.result) {
+      } else if let task = current, !task.isReleased, task.result.contains(Subtree(leaf: leaf)),
+        sibling.contains(task.result)
+      {
         leaf = task.result.upper
       } else if let part = held.first(where: { $0.contains(Subtree(leaf: leaf)) && sibling.contains($0) }) {
         leaf = part.upper

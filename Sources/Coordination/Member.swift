@@ -27,7 +27,8 @@ struct Member {
   var expectedFinish: Instant
   var secondsPerLeaf: [Pass.Kind: Double] = [:]
 
-  /// The weight of a new measurement in the moving average of seconds per leaf (unmeasured; two or three passes to adapt).
+  /// The weight of a new measurement in the moving average of seconds per leaf (unmeasured; two or three passes to
+  /// adapt).
   static let newWeight = 0.4
   /// What a worker that got no leaves is believed to have become faster by, so that it is tried again.
   static let forgiveness = 0.9

@@ -84,7 +84,9 @@ struct VersionFetch {
   /// What is still missing of the requests under way.
   var repeats: [Range<Int>] {
     requests.compactMap { range in
-      guard let first = range.first(where: missing.contains), let last = range.last(where: missing.contains) else { return nil }
+      guard let first = range.first(where: missing.contains), let last = range.last(where: missing.contains) else {
+        return nil
+      }
       return first..<(last + 1)
     }
   }

@@ -1,7 +1,7 @@
 import Wire
 
-/// The order in which a run's passes are carried out: training(1), training(2), …, and an evaluation of the version that
-/// each full epoch ends with and of the last version, where there are validation samples.
+/// The order in which a run's passes are carried out: training(1), training(2), …, and an evaluation of the version
+/// that each full epoch ends with and of the last version, where there are validation samples.
 public struct PassSequence: Hashable, Sendable {
   /// Updates of the whole run.
   public let steps: Int

@@ -2,11 +2,11 @@ import Lockstep
 
 /// Divides a tree's leaves among workers: at most two subtrees each, since each costs a whole gradient's bytes.
 ///
-/// The largest expected time of a worker is made small: for a time limit T worker i could do ⌊T / seconds per leaf⌋ leaves;
-/// the limit is feasible if handing out subtrees greedily uses up the tree; the smallest feasible limit is found by
-/// bisection. Handing out goes by descending capacity, in two rounds: each worker takes the largest subtree that fits it,
-/// cut off the smallest free part that has one. The fastest worker alone can always do everything, so an answer exists.
-/// Of 32 leaves three equal workers get 12, 12 and 8. Transfer times are not looked at.
+/// The largest expected time of a worker is made small: for a time limit T worker i could do ⌊T / seconds per leaf⌋
+/// leaves; the limit is feasible if handing out subtrees greedily uses up the tree; the smallest feasible limit is
+/// found by bisection. Handing out goes by descending capacity, in two rounds: each worker takes the largest subtree
+/// that fits it, cut off the smallest free part that has one. The fastest worker alone can always do everything, so an
+/// answer exists. Of 32 leaves three equal workers get 12, 12 and 8. Transfer times are not looked at.
 public struct Shares {
   /// The tree.
   public let tree: CanonicalTree

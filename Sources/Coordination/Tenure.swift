@@ -18,8 +18,8 @@ public struct Tenure: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "run \(run), term \(term)" }
 }
 
-/// One connection of a peer to one of our sockets; the loop that owns the socket gives it meaning, and never uses a number
-/// twice.
+/// One connection of a peer to one of our sockets; the loop that owns the socket gives it meaning, and never uses a
+/// number twice.
 public struct PeerID: Hashable, Comparable, Sendable {
   /// The number.
   public let number: Int

@@ -82,7 +82,8 @@ extension WorkerState {
   // MARK: - Engine
 
   mutating func bucketReady(_ pass: Pass, _ leaf: Int, _ bucket: Int, at now: Instant) -> [Effect] {
-    guard let engine, engine.task.pass == pass, engine.task.leaf == leaf, !engine.isVoid, engine.awaited.contains(bucket)
+    guard let engine, engine.task.pass == pass, engine.task.leaf == leaf, !engine.isVoid,
+      engine.awaited.contains(bucket)
     else { return [] }
     self.engine?.awaited.remove(bucket)
     outbox.makeReady(ContributionKey(pass: pass, bucket: bucket, subtree: engine.task.result))

@@ -1,14 +1,15 @@
 import Lockstep
 import Wire
 
-/// A worker's logic: finding the coordinator and keeping in touch, fetching versions, computing leaves, delivering sums.
+/// A worker's logic: finding the coordinator and keeping in touch, fetching versions, computing leaves, delivering
+/// sums.
 ///
-/// Values stay outside: the state only names them, and the driver keeps a buffer for each (pass, subtree) from `startLeaf`
-/// (for its result) until `free`. The driver feeds it with what comes on both sockets (and the tenure of the header), with
-/// the engine's progress, with connections that were made again, and with a `tick` at least every 50 ms, after draining its
-/// sockets; it carries out the effects in order, under the header (`tenure`) that the state has then. A send that is not
-/// possible at once is dropped: everything is repeated until it is answered. What the driver has handed to a socket must
-/// not be freed with `free`: a repeated message may still be queued.
+/// Values stay outside: the state only names them, and the driver keeps a buffer for each (pass, subtree) from
+/// `startLeaf` (for its result) until `free`. The driver feeds it with what comes on both sockets (and the tenure of
+/// the header), with the engine's progress, with connections that were made again, and with a `tick` at least every 50
+/// ms, after draining its sockets; it carries out the effects in order, under the header (`tenure`) that the state has
+/// then. A send that is not possible at once is dropped: everything is repeated until it is answered. What the driver
+/// has handed to a socket must not be freed with `free`: a repeated message may still be queued.
 ///
 /// Parameters are stored while the engine may still compute with another version, so the engine needs a copy of its own
 /// (taken at `startLeaf`, when the version differs from the one it has).
@@ -47,7 +48,8 @@ public struct WorkerState {
     /// Send to the aggregator; a gradient with the payload it names.
     case sendBulk(BulkMessage)
     /// A new tenure: connect the bulk and sample sockets to where it says, take over the configuration, then say
-    /// `configured`. All sums and versions of the tenure before are void (their `free` has come, or comes with the leaf).
+    /// `configured`. All sums and versions of the tenure before are void (their `free` has come, or comes with the
+    /// leaf).
     case welcomed(Welcome, Tenure)
     /// Put the bucket of PARAMETERS that was just handed in into the arena of its version.
     case storeParameters(version: Int, bucket: Int)

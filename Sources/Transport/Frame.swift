@@ -11,7 +11,9 @@ public struct Frame: ~Copyable, @unchecked Sendable {
     precondition(byteCount >= 0, "a message has no negative size")
     message = .allocate(capacity: 1)
     isShared = false
-    guard zmq_msg_init_size(message, byteCount) == 0 else { fatalError("no memory for a message of \(byteCount) bytes") }
+    guard zmq_msg_init_size(message, byteCount) == 0 else {
+      fatalError("no memory for a message of \(byteCount) bytes")
+    }
   }
 
   /// A copy of some bytes.

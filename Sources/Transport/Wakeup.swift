@@ -9,7 +9,9 @@ public final class Wakeup: Pollable, Sendable {
   /// Makes a quiet one.
   public init() {
     fileDescriptor = platform_eventfd()
-    guard fileDescriptor >= 0 else { fatalError("no file descriptor is left for an event: \(String(cString: strerror(errno)))") }
+    guard fileDescriptor >= 0 else {
+      fatalError("no file descriptor is left for an event: \(String(cString: strerror(errno)))")
+    }
   }
 
   deinit { close(fileDescriptor) }

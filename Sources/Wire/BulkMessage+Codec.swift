@@ -13,7 +13,8 @@ extension BulkMessage: PayloadMessage {
     return Envelope.byteCount + fields + payloadBytes + Envelope.checksumByteCount
   }
 
-  public func encode(_ envelope: Envelope, payload: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
+  public func encode(_ envelope: Envelope, payload: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer)
+  {
     var writer = MessageWriter(kind, envelope)
     switch self {
     case .attach(let session):
@@ -22,7 +23,8 @@ extension BulkMessage: PayloadMessage {
       writer.write(contribution.session)
       writer.write(contribution.key)
     case .fetch(let fetch):
-      precondition((1...WireLimits.fetchBuckets).contains(fetch.buckets.count), "a request for \(fetch.buckets.count) buckets")
+      precondition(
+        (1...WireLimits.fetchBuckets).contains(fetch.buckets.count), "a request for \(fetch.buckets.count) buckets")
       writer.write(fetch.session)
       writer.write(fetch.version, as: UInt32.self, in: 0...Int(UInt32.max), "a version")
       writer.write(fetch.buckets.lowerBound, as: UInt32.self, in: 0...WireLimits.buckets, "a bucket")

@@ -14,7 +14,9 @@ extension ControlMessage {
   /// Reads a message; also a REFUSE of any other version, which says why this one is not welcome there.
   ///
   /// - Errors: `otherVersion` for whole messages of other versions: answer with REFUSE and code 78.
-  public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> (envelope: Envelope, message: ControlMessage) {
+  public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> (
+    envelope: Envelope, message: ControlMessage
+  ) {
     var opened = try OpenedMessage(bytes, limit: WireLimits.controlMessage)
     if opened.version != protocolVersion, opened.kind == MessageKind.refuse.rawValue {
       return (opened.envelope, .refuse(try Refuse(from: &opened.fields)))

@@ -26,7 +26,9 @@ struct MessageReader {
   }
 
   /// A little-endian number.
-  mutating func read<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type = Number.self) throws(WireError) -> Number {
+  mutating func read<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type = Number.self) throws(WireError)
+    -> Number
+  {
     Number(littleEndian: try readBytes(MemoryLayout<Number>.size).loadUnaligned(as: Number.self))
   }
 
@@ -34,7 +36,9 @@ struct MessageReader {
   mutating func read<Field: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
     _: Field.Type, in range: ClosedRange<Int>, _ name: String
   ) throws(WireError) -> Int {
-    guard let value = Int(exactly: try read(Field.self)), range.contains(value) else { throw .invalidValue(field: name) }
+    guard let value = Int(exactly: try read(Field.self)), range.contains(value) else {
+      throw .invalidValue(field: name)
+    }
     return value
   }
 

@@ -22,7 +22,9 @@ extension PayloadMessage {
     [UInt8](unsafeUninitializedCapacity: encodedSize(payloadBytes: payload.count)) { buffer, count in
       count = encodedSize(payloadBytes: payload.count)
       payload.withUnsafeBytes {
-        encode(envelope, payload: $0, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+        encode(
+          envelope, payload: $0,
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
       }
     }
   }

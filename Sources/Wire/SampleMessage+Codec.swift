@@ -10,7 +10,8 @@ extension SampleMessage: PayloadMessage {
     return Envelope.byteCount + fields + payloadBytes + Envelope.checksumByteCount
   }
 
-  public func encode(_ envelope: Envelope, payload: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
+  public func encode(_ envelope: Envelope, payload: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer)
+  {
     switch self {
     case .want(let session, let set, let indices):
       precondition((1...WireLimits.wantIndices).contains(indices.count), "a request for \(indices.count) samples")

@@ -94,7 +94,8 @@ struct BatchNormTests {
 
   @Test("A constant channel has no variance")
   func constant() {
-    let y = ReferenceTensor(batch: 1, channels: 16, height: 9, width: 9, values: [Double](repeating: 3.3, count: 16 * 81))
+    let y = ReferenceTensor(
+      batch: 1, channels: 16, height: 9, width: 9, values: [Double](repeating: 3.3, count: 16 * 81))
     let result = Self.run(
       y, y, gamma: [Double](repeating: 1, count: 16), beta: [Double](repeating: 0.5, count: 16), relu: false)
     #expect(result.variance.allSatisfy { $0 >= 0 && $0 < 1e-10 })

@@ -36,26 +36,37 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     ConvolutionCase(name: "thirteen pixels", channels: (16, 16), kernel: (1, 1), size: (13, 1)),
     ConvolutionCase(name: "pointwise", batch: 5, channels: (40, 24), kernel: (1, 1), size: (7, 6)),
     ConvolutionCase(name: "pointwise over many run blocks", channels: (600, 24), kernel: (1, 1), size: (3, 4)),
-    ConvolutionCase(name: "pointwise, strided", batch: 2, channels: (24, 16), kernel: (1, 1), stride: (2, 2), size: (7, 6)),
+    ConvolutionCase(
+      name: "pointwise, strided", batch: 2, channels: (24, 16), kernel: (1, 1), stride: (2, 2), size: (7, 6)),
     ConvolutionCase(name: "3×3", batch: 5, channels: (16, 24), kernel: (3, 3), padding: (1, 1), size: (7, 7)),
     ConvolutionCase(name: "3×3, not square", channels: (40, 40), kernel: (3, 3), padding: (1, 1), size: (5, 9)),
-    ConvolutionCase(name: "3×3, several blocks", batch: 2, channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (20, 14)),
+    ConvolutionCase(
+      name: "3×3, several blocks", batch: 2, channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (20, 14)),
     ConvolutionCase(name: "3×3, a wide row", channels: (3, 16), kernel: (3, 3), padding: (1, 1), size: (3, 120)),
-    ConvolutionCase(name: "3×3, first layer", batch: 5, channels: (3, 24), kernel: (3, 3), padding: (1, 1), size: (8, 8)),
+    ConvolutionCase(
+      name: "3×3, first layer", batch: 5, channels: (3, 24), kernel: (3, 3), padding: (1, 1), size: (8, 8)),
     ConvolutionCase(name: "3×3, no padding", channels: (24, 16), kernel: (3, 3), size: (6, 8)),
     ConvolutionCase(name: "3×3, one output", channels: (24, 16), kernel: (3, 3), size: (3, 3)),
-    ConvolutionCase(name: "3×3, smaller than the window", channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (1, 2)),
+    ConvolutionCase(
+      name: "3×3, smaller than the window", channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (1, 2)),
     ConvolutionCase(name: "3×3/2", batch: 2, channels: (24, 40), kernel: (3, 3), stride: (2, 2), size: (9, 8)),
-    ConvolutionCase(name: "3×3/2, padded", batch: 5, channels: (16, 16), kernel: (3, 3), stride: (2, 2), padding: (1, 1), size: (6, 7)),
-    ConvolutionCase(name: "3×3/3 with pixels that no window meets", channels: (16, 16), kernel: (2, 2), stride: (3, 3), size: (8, 9)),
-    ConvolutionCase(name: "7×7/2, first layer", batch: 2, channels: (3, 24), kernel: (7, 7), stride: (2, 2), padding: (3, 3), size: (18, 22)),
+    ConvolutionCase(
+      name: "3×3/2, padded", batch: 5, channels: (16, 16), kernel: (3, 3), stride: (2, 2), padding: (1, 1), size: (6, 7)
+    ),
+    ConvolutionCase(
+      name: "3×3/3 with pixels that no window meets", channels: (16, 16), kernel: (2, 2), stride: (3, 3), size: (8, 9)),
+    ConvolutionCase(
+      name: "7×7/2, first layer", batch: 2, channels: (3, 24), kernel: (7, 7), stride: (2, 2), padding: (3, 3),
+      size: (18, 22)),
     ConvolutionCase(name: "5×5", batch: 2, channels: (24, 16), kernel: (5, 5), padding: (2, 2), size: (7, 8)),
     ConvolutionCase(name: "5×5/3", channels: (16, 16), kernel: (5, 5), stride: (3, 3), padding: (2, 2), size: (11, 10)),
     ConvolutionCase(name: "1×7", batch: 2, channels: (40, 24), kernel: (1, 7), padding: (0, 3), size: (5, 9)),
     ConvolutionCase(name: "7×1", batch: 2, channels: (24, 40), kernel: (7, 1), padding: (3, 0), size: (9, 5)),
     ConvolutionCase(name: "1×3", channels: (16, 16), kernel: (1, 3), padding: (0, 1), size: (8, 8)),
-    ConvolutionCase(name: "2×3, strides 1 and 2", channels: (16, 24), kernel: (2, 3), stride: (1, 2), padding: (0, 1), size: (6, 7)),
-    ConvolutionCase(name: "more padding than window", channels: (16, 16), kernel: (1, 1), padding: (1, 2), size: (3, 4)),
+    ConvolutionCase(
+      name: "2×3, strides 1 and 2", channels: (16, 24), kernel: (2, 3), stride: (1, 2), padding: (0, 1), size: (6, 7)),
+    ConvolutionCase(
+      name: "more padding than window", channels: (16, 16), kernel: (1, 1), padding: (1, 2), size: (3, 4)),
     ConvolutionCase(name: "linear", batch: 5, channels: (40, 24), kernel: (1, 1), size: (1, 1)),
     ConvolutionCase(name: "linear over pixels", batch: 5, channels: (24, 40), kernel: (2, 2), size: (2, 2)),
     ConvolutionCase(name: "linear over a rectangle", batch: 7, channels: (16, 10), kernel: (3, 4), size: (3, 4)),

@@ -78,7 +78,9 @@ struct ConvolutionTests {
     let dx = reference.backwardData(dy, weights: weights, like: x)
     let dxSizes = reference.backwardData(magnitudes(dy), weights: weightSizes, like: x)
     let dataTolerance = Self.tolerance(taps * test.channels.1)
-    func allowance(_ index: Int) -> Double { dataTolerance * (dxSizes.values[index] + abs(before.values[index])) + 1e-30 }
+    func allowance(_ index: Int) -> Double {
+      dataTolerance * (dxSizes.values[index] + abs(before.values[index])) + 1e-30
+    }
     #expect(excess(result.dx.values, dx.values, allowing: allowance) < 1)
     let sums = zip(dx.values, before.values).map { $0 + $1 }
     #expect(excess(result.accumulated.values, sums, allowing: allowance) < 1)

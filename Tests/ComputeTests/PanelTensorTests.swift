@@ -27,7 +27,8 @@ struct PanelTensorTests {
       let past = stride * 4 % 32768
       #expect(pixels < 256 || (past >= 3072 && past <= 32768 - 3072))
     }
-    #expect(PanelTensor.floatCount(batch: 2, height: 3, width: 4, channels: 17) == 2 * PanelTensor.panelStride(pixels: 24))
+    #expect(
+      PanelTensor.floatCount(batch: 2, height: 3, width: 4, channels: 17) == 2 * PanelTensor.panelStride(pixels: 24))
   }
 
   @Test("Some panels of a tensor are a tensor, and so are its first samples")

@@ -68,7 +68,8 @@ struct SoftmaxCrossEntropyTests {
   func extremes() {
     let z = Panels(Self.logits([[1e30, 0, -1e30], [-2e38, -2e38, -2e38]]))
     let gradient = Panels(resultLike: z.values)
-    let sums = softmaxCrossEntropy(logits: z.tensor, labels: [0, 1], smoothing: 0, weight: 1, gradient: gradient.tensor)
+    let sums = softmaxCrossEntropy(
+      logits: z.tensor, labels: [0, 1], smoothing: 0, weight: 1, gradient: gradient.tensor)
     #expect(abs(sums.lossSum - Elementary.log(3)) < 1e-6)
     #expect(gradient.values.values.allSatisfy { $0.isFinite })
   }

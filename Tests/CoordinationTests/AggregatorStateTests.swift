@@ -18,7 +18,8 @@ import Wire
   }
 
   private func gradient(
-    _ lower: Int, _ upper: Int, _ value: String, bucket: Int = 0, step: Int = 1, session: UInt64 = 11, tenure: Tenure? = nil
+    _ lower: Int, _ upper: Int, _ value: String, bucket: Int = 0, step: Int = 1, session: UInt64 = 11,
+    tenure: Tenure? = nil
   ) -> AggregatorState<String>.Input {
     let key = ContributionKey(pass: Pass(.training, step: step), bucket: bucket, subtree: Subtree(lower, upper))
     return .gradient(first, Contribution(session: session, key: key), value, tenure ?? self.tenure)
@@ -70,7 +71,9 @@ import Wire
     #expect(words(state.handle(gradient(0, 1, "a"))) == ["ack [0, 1)"])
     #expect(words(state.handle(gradient(0, 2, "s", bucket: 1))) == ["ack [0, 2)", "root 1 s", "covered [[0, 1)]"])
     #expect(
-      words(state.handle(gradient(1, 2, "b"))) == ["ack [1, 2)", "root 0 (a+b)", "covered [[1, 2)]", "ready training(1)"])
+      words(state.handle(gradient(1, 2, "b"))) == [
+        "ack [1, 2)", "root 0 (a+b)", "covered [[1, 2)]", "ready training(1)",
+      ])
   }
 
   @Test func anOlderPassIsAcknowledgedAndANewerOneIsNot() {
@@ -107,7 +110,8 @@ import Wire
     let pass = Pass(.evaluation, step: 1)
     _ = state.handle(.open(pass))
     func input(_ bucket: Int) -> AggregatorState<String>.Input {
-      .gradient(first, Contribution(session: 11, key: .init(pass: pass, bucket: bucket, subtree: Subtree(0, 1))), "e", tenure)
+      .gradient(
+        first, Contribution(session: 11, key: .init(pass: pass, bucket: bucket, subtree: Subtree(0, 1))), "e", tenure)
     }
     #expect(words(state.handle(input(0))) == ["reject 11"])
     #expect(words(state.handle(input(2))) == ["ack [0, 1)", "root 2 e", "covered [[0, 1)]", "ready evaluation(1)"])

@@ -26,11 +26,15 @@ import Wire
 
     mutating func put(_ input: CoordinatorState.Input) -> [String] { words(state.handle(input, at: now)) }
 
-    mutating func say(_ peer: Int, _ message: ControlMessage, _ tenure: Tenure = CoordinatorStateTests.tenure) -> [String] {
+    mutating func say(_ peer: Int, _ message: ControlMessage, _ tenure: Tenure = CoordinatorStateTests.tenure)
+      -> [String]
+    {
       put(.message(PeerID(peer), message, tenure))
     }
 
-    mutating func hello(_ peer: Int, incarnation: UInt64? = nil, numerics: Numerics? = nil, data: Digest? = nil) -> [String] {
+    mutating func hello(_ peer: Int, incarnation: UInt64? = nil, numerics: Numerics? = nil, data: Digest? = nil)
+      -> [String]
+    {
       let hello = Hello(
         numerics: numerics ?? CoordinatorStateTests.numerics, name: "w\(peer)",
         incarnation: incarnation ?? UInt64(peer), threads: 4, cpu: "", fingerprint: data)
@@ -89,7 +93,8 @@ import Wire
   @Test func otherNumericsAndOtherDataAreRefused() {
     var bench = Bench()
     _ = bench.put(.start)
-    #expect(bench.hello(1, numerics: Numerics(engine: 2, selfTest: Digest(high: 5, low: 6))) == ["refuse 78 1", "drop 1"])
+    #expect(
+      bench.hello(1, numerics: Numerics(engine: 2, selfTest: Digest(high: 5, low: 6))) == ["refuse 78 1", "drop 1"])
     #expect(bench.hello(2, data: Digest(high: 0, low: 8)) == ["refuse 78 2", "drop 2"])
     #expect(bench.hello(3, data: Digest(high: 8, low: 8)).contains("welcome 3"))
   }

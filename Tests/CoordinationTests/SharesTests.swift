@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct SharesTests {
   private func counts(_ leaves: Int, _ seconds: [Double]) -> [Int] {
-    Shares(of: CanonicalTree(leafCount: leaves)).divided(amongWorkersWith: seconds).map { $0.reduce(0) { $0 + $1.leafCount } }
+    Shares(of: CanonicalTree(leafCount: leaves)).divided(amongWorkersWith: seconds).map {
+      $0.reduce(0) { $0 + $1.leafCount }
+    }
   }
 
   /// PROTOCOL.md §5: of 32 leaves three workers have at most 12, in two subtrees; 11 would need three subtrees.
@@ -53,7 +55,9 @@ import Testing
           let first = Set((0..<leaves).filter { mask >> $0 & 1 == 1 })
           let second = Set(0..<leaves).subtracting(first)
           let time = max(Double(first.count), Double(second.count) * slowness)
-          if time >= best || tree.maximalSubtrees(of: first).count > 2 || tree.maximalSubtrees(of: second).count > 2 { continue }
+          if time >= best || tree.maximalSubtrees(of: first).count > 2 || tree.maximalSubtrees(of: second).count > 2 {
+            continue
+          }
           best = time
         }
         let found = counts(leaves, [1, slowness])

@@ -2,7 +2,8 @@ import Coordination
 import Lockstep
 import Wire
 
-/// The coordinator's process with its aggregator: both state machines, parameters, and checkpoints on a disk that outlives it.
+/// The coordinator's process with its aggregator: both state machines, parameters, and checkpoints on a disk that
+/// outlives it.
 final class SimulatedCenter {
   unowned let cluster: SimulatedCluster
   let tenure: Tenure
@@ -118,7 +119,9 @@ final class SimulatedCenter {
     for effect in aggregator.handle(input) {
       switch effect {
       case .acknowledge(let peer, let key):
-        if let connection = connections[peer] { cluster.send(.bulk(.received(key), tenure, nil), on: connection, .toWorker) }
+        if let connection = connections[peer] {
+          cluster.send(.bulk(.received(key), tenure, nil), on: connection, .toWorker)
+        }
       case .sendParameters(let peer, let version, let buckets):
         cluster.require(version == self.version, "only the current version is sent")
         guard let connection = connections[peer] else { continue }

@@ -16,9 +16,8 @@ final class SimulatedCluster {
     var faults = 0
     var duplicates = 0.0
     var losses = 0.0
-    var faultPeriod = 30.0
+    var faultPeriod = 1.5
     var engineDeadline = Duration.seconds(60)
-    var mayGiveUp = false
 
     func leafCount(_ pass: Pass) -> Int {
       if pass.kind == .evaluation { return validationLeaves }
@@ -32,7 +31,8 @@ final class SimulatedCluster {
       var random = SeededGenerator(seed: combined(seed, 1))
       var options = Options()
       options.workers = random.chance(0.25) ? 1 : Int.random(in: 2...6, using: &random)
-      options.buckets = random.chance(0.15) ? Int.random(in: 17...40, using: &random) : Int.random(in: 0...3, using: &random)
+      options.buckets =
+        random.chance(0.15) ? Int.random(in: 17...40, using: &random) : Int.random(in: 0...3, using: &random)
       options.leaves = Int.random(in: 1...20, using: &random)
       options.lastLeaves = Int.random(in: 1...options.leaves, using: &random)
       options.validationLeaves = Int.random(in: 1...24, using: &random)
@@ -84,7 +84,9 @@ final class SimulatedCluster {
     disk[0] = oracle.parameters(0)
   }
 
-  func fail(_ message: String) { if failures.count < 5 { failures.append("\(now.nanoseconds / 1_000_000) ms: \(message)") } }
+  func fail(_ message: String) {
+    if failures.count < 5 { failures.append("\(now.nanoseconds / 1_000_000) ms: \(message)") }
+  }
 
   func require(_ condition: Bool, _ message: @autoclosure () -> String) { if !condition { fail(message()) } }
 
@@ -173,16 +175,20 @@ final class SimulatedCluster {
     startCenter()
     for _ in 0..<options.workers { queue.schedule(at: now + random.seconds(0...1)) { [unowned self] in startWorker() } }
     for _ in 0..<options.faults {
-      queue.schedule(at: now + random.seconds(0...options.faultPeriod)) { [unowned self] in if finishedAt == nil { doFault() } }
+      queue.schedule(at: now + random.seconds(0...options.faultPeriod)) { [unowned self] in
+        if finishedAt == nil { doFault() }
+      }
     }
-    let end = now + .seconds(options.faults > 0 ? options.faultPeriod : 1.5)
+    let end = now + .seconds(options.faultPeriod)
     queue.schedule(at: end) { [unowned self] in endFaults() }
     while let (time, action) = queue.next(), failures.isEmpty {
       now = time
       action()
       if isDrained { break }
       if let deadline, now > deadline {
-        fail("no end \(now - faultsEnd) after faults stopped: \(center?.coordinator.openPass.map { "\($0)" } ?? "no center")")
+        fail(
+          "no end \(now - faultsEnd) after faults stopped: \(center?.coordinator.openPass.map { "\($0)" } ?? "no center")"
+        )
       }
     }
     require(isDrained && finishedAt != nil || !failures.isEmpty, "the run came to its end")

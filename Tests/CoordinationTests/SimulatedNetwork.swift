@@ -7,8 +7,8 @@ enum Packet {
   case bulk(BulkMessage, Tenure, Symbol?)
 }
 
-/// One connection of a worker to the coordinator's process: FIFO in each direction until it is cut, which silently loses a
-/// suffix of what is under way; the rest may still arrive after the notice of the close.
+/// One connection of a worker to the coordinator's process: FIFO in each direction until it is cut, which silently
+/// loses a suffix of what is under way; the rest may still arrive after the notice of the close.
 final class Connection {
   enum Channel { case control, bulk }
   enum Direction: Int { case toCenter = 0, toWorker = 1 }
@@ -80,7 +80,8 @@ extension SimulatedCluster {
       guard let center, center.tenure.term == connection.term else { return }
       center.post { $0.close(connection) }
     }
-    queue.schedule(at: now + (faultsAreOver ? random.seconds(0.01...0.2) : random.seconds(0.01...4))) { [unowned self] in
+    queue.schedule(at: now + (faultsAreOver ? random.seconds(0.01...0.2) : random.seconds(0.01...4))) {
+      [unowned self] in
       guard connection.worker.connections[connection.channel] === connection else { return }
       connect(connection.worker, connection.channel)
     }

@@ -76,7 +76,9 @@ final class SimulatedWorker {
     cluster.require(state.messagesInFlight <= 16, "\(name): 16 messages in flight at most")
     cluster.require(
       state.sumCount <= 2 * depth + WorkerState.parcelLimit, "\(name) keeps \(state.sumCount) sums of \(leaves) leaves")
-    if engine == nil { cluster.require(buffers.count == state.sumCount, "\(name): every buffer is one of the state's sums") }
+    if engine == nil {
+      cluster.require(buffers.count == state.sumCount, "\(name): every buffer is one of the state's sums")
+    }
   }
 
   // MARK: - Effects
@@ -84,14 +86,19 @@ final class SimulatedWorker {
   private func carryOut(_ effect: WorkerState.Effect, payload: Symbol?) {
     switch effect {
     case .sendControl(let message):
-      if let connection = connections[.control] { cluster.send(.control(message, state.tenure), on: connection, .toCenter) }
+      if let connection = connections[.control] {
+        cluster.send(.control(message, state.tenure), on: connection, .toCenter)
+      }
     case .sendBulk(let message):
       var value: Symbol?
       if case .gradient(let contribution) = message {
-        value = buffers[SumName(pass: contribution.key.pass, subtree: contribution.key.subtree)]?[contribution.key.bucket]
+        value =
+          buffers[SumName(pass: contribution.key.pass, subtree: contribution.key.subtree)]?[contribution.key.bucket]
         cluster.require(value != nil, "\(name) has what it sends: \(contribution.key)")
       }
-      if let connection = connections[.bulk] { cluster.send(.bulk(message, state.tenure, value), on: connection, .toCenter) }
+      if let connection = connections[.bulk] {
+        cluster.send(.bulk(message, state.tenure, value), on: connection, .toCenter)
+      }
     case .welcomed:
       arenas = [:]
       cluster.connect(self, .bulk)
@@ -120,7 +127,7 @@ final class SimulatedWorker {
     case .finished(let code, let reason):
       isAlive = false
       exitCode = code
-      cluster.require(code == 0 || cluster.options.mayGiveUp, "\(name) ended with \(code): \(reason)")
+      cluster.require(code == 0, "\(name) ended with \(code): \(reason)")
       for connection in connections.values { cluster.cut(connection) }
     }
   }

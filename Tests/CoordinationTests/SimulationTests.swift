@@ -15,6 +15,23 @@ import Testing
     }
   }
 
+  /// Every wait has a repetition of its own: no reconnection, no newcomer and no end of the losses comes to its help.
+  @Test func messagesThatAreLostOnlyCostTime() {
+    var sentAgain = 0
+    for seed in 1...40 as ClosedRange<UInt64> {
+      var options = SimulatedCluster.Options()
+      options.workers = seed % 2 == 0 ? 1 : 3
+      options.losses = 0.1
+      options.faultPeriod = 600
+      let cluster = SimulatedCluster(seed: seed, options: options)
+      let failures = cluster.simulate()
+      #expect(failures.isEmpty, "\(failures)")
+      #expect(!cluster.faultsAreOver, "seed \(seed): it ends in spite of the losses")
+      sentAgain += cluster.messagesSentAgain
+    }
+    #expect(sentAgain > 100)
+  }
+
   @Test func seededRunsKeepEveryInvariant() {
     let environment = ProcessInfo.processInfo.environment
     let first = environment["SIMULATION_FIRST_SEED"].flatMap(UInt64.init) ?? 1

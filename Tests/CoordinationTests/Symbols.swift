@@ -82,6 +82,7 @@ final class Oracle {
     while 2 * half < leaves.count { half = 2 * half }
     let middle = leaves.lowerBound + half
     return combined(
-      sum(pass, bucket, parameters, leaves.lowerBound..<middle), sum(pass, bucket, parameters, middle..<leaves.upperBound))
+      sum(pass, bucket, parameters, leaves.lowerBound..<middle),
+      sum(pass, bucket, parameters, middle..<leaves.upperBound))
   }
 }

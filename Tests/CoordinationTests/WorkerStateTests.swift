@@ -17,7 +17,8 @@ import Wire
     init(buckets: Int = 0, leaves: Int = 8) {
       (self.buckets, self.leaves) = (buckets, leaves)
       let hello = Hello(
-        numerics: Numerics(engine: 1, selfTest: Digest(high: 0, low: 0)), name: "w", incarnation: 5, threads: 1, cpu: "",
+        numerics: Numerics(engine: 1, selfTest: Digest(high: 0, low: 0)), name: "w", incarnation: 5, threads: 1,
+        cpu: "",
         fingerprint: nil)
       state = WorkerState(hello: hello, at: now)
     }

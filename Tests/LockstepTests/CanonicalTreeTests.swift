@@ -66,7 +66,8 @@ import Testing
           #expect(subtree.leafCount == 1)
           continue
         }
-        #expect(left.lower == lower && left.upper == right.lower && right.upper == upper && left.leafCount >= right.leafCount)
+        #expect(
+          left.lower == lower && left.upper == right.lower && right.upper == upper && left.leafCount >= right.leafCount)
         let above = try #require(tree.parent(of: left))
         #expect(above.parent == subtree && above.sibling == right && above.isLeft)
         let other = try #require(tree.parent(of: right))

@@ -20,9 +20,12 @@ import Testing
     #expect(digest.hex == "00112233445566778899aabbccddeeff")
     #expect(digest.canonicalBytes == (0..<16).map { UInt8($0 * 17) })
     #expect(Digest(high: digest.high, low: digest.low) == digest)
-    for bad in ["", "0", String(repeating: "0", count: 31), String(repeating: "0", count: 33), String(repeating: "A", count: 32),
-      "+" + String(repeating: "0", count: 31), String(repeating: "0", count: 16) + "+" + String(repeating: "0", count: 15), "é" + String(repeating: "0", count: 30)]
-    {
+    for bad in [
+      "", "0", String(repeating: "0", count: 31), String(repeating: "0", count: 33), String(repeating: "A", count: 32),
+      "+" + String(repeating: "0", count: 31),
+      String(repeating: "0", count: 16) + "+" + String(repeating: "0", count: 15),
+      "é" + String(repeating: "0", count: 30),
+    ] {
       #expect(Digest(hex: bad) == nil)
     }
   }

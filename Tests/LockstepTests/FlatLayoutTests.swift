@@ -8,7 +8,9 @@ import Testing
     var units: [Range<Int>] = []
     var start = 0
     for size in sizes {
-      for offset in stride(from: 0, to: size, by: 16_384) { units.append(start + offset..<start + min(size, offset + 16_384)) }
+      for offset in stride(from: 0, to: size, by: 16_384) {
+        units.append(start + offset..<start + min(size, offset + 16_384))
+      }
       start += size
     }
     var buckets: [Range<Int>] = []

@@ -74,17 +74,21 @@ import Testing
 
   @Test func everyTrajectoryKeyChangesIt() {
     let changes: [(String, (inout RunConfiguration) -> Void)] = [
-      ("model", { $0.model = "inception_v3" }), ("classes", { $0.classes = 10 }), ("image-size", { $0.imageSize = 299 }),
+      ("model", { $0.model = "inception_v3" }), ("classes", { $0.classes = 10 }),
+      ("image-size", { $0.imageSize = 299 }),
       ("width", { $0.width = 0.5 }), ("samples", { $0.samples = 999 }),
       ("fingerprint", { $0.fingerprint = Digest(high: 1, low: 3) }), ("normalization", { $0.normalization = .half }),
-      ("augment", { $0.augment = .none }), ("shuffle", { $0.shuffle = false }), ("global-batch", { $0.globalBatch = 64 }),
+      ("augment", { $0.augment = .none }), ("shuffle", { $0.shuffle = false }),
+      ("global-batch", { $0.globalBatch = 64 }),
       ("microbatch", { $0.microbatch = 4 }), ("seed", { $0.seed = 1 }),
-      ("initial-state", { $0.initialState = Digest(high: 3, low: 5) }), ("learning-rate", { $0.learningRate = 0.05.nextUp }),
+      ("initial-state", { $0.initialState = Digest(high: 3, low: 5) }),
+      ("learning-rate", { $0.learningRate = 0.05.nextUp }),
       ("momentum", { $0.momentum = 0 }), ("nesterov", { $0.nesterov = true }), ("weight-decay", { $0.weightDecay = 0 }),
       ("decay", { $0.decay = .noBatchNormOrBias }), ("schedule", { $0.schedule = .step }),
       ("schedule-step-size", { $0.scheduleStepSize = 1 }), ("schedule-gamma", { $0.scheduleGamma = 0.5 }),
       ("schedule-power", { $0.schedulePower = 2 }), ("warmup-steps", { $0.warmupSteps = 5 }),
-      ("label-smoothing", { $0.labelSmoothing = 0.1 }), ("aux-weight", { $0.auxWeight = 0.4 }), ("dropout", { $0.dropout = false }),
+      ("label-smoothing", { $0.labelSmoothing = 0.1 }), ("aux-weight", { $0.auxWeight = 0.4 }),
+      ("dropout", { $0.dropout = false }),
     ]
     #expect(Set(changes.map(\.0)) == Set(RunConfiguration.kinds.filter { $0.value == .trajectory }.keys))
     for (key, change) in changes {
@@ -115,11 +119,24 @@ import Testing
     let cases: [(String, (inout RunConfiguration) -> Void)] = [
       ("classes", { $0.classes = 0 }), ("image-size", { $0.imageSize = 0 }), ("width", { $0.width = 0 }),
       ("width", { $0.width = .nan }), ("microbatch", { $0.microbatch = 0 }), ("global-batch", { $0.globalBatch = 0 }),
-      ("global-batch", { $0.globalBatch = 12 }), ("global-batch", { $0.globalBatch = 65_537; $0.microbatch = 1 }), ("validation", { $0.validationSamples = -1 }),
-      ("validation", { $0.validationSamples = 8 * 65_536 + 1 }), ("data", { $0.samples = 0 }), ("steps", { $0.steps = 0 }),
+      ("global-batch", { $0.globalBatch = 12 }),
+      (
+        "global-batch",
+        {
+          $0.globalBatch = 65_537; $0.microbatch = 1
+        }
+      ), ("validation", { $0.validationSamples = -1 }),
+      ("validation", { $0.validationSamples = 8 * 65_536 + 1 }), ("data", { $0.samples = 0 }),
+      ("steps", { $0.steps = 0 }),
       ("learning-rate", { $0.learningRate = -1 }), ("learning-rate", { $0.learningRate = .infinity }),
-      ("weight-decay", { $0.weightDecay = .nan }), ("aux-weight", { $0.auxWeight = -0.1 }), ("momentum", { $0.momentum = 1 }),
-      ("nesterov", { $0.nesterov = true; $0.momentum = 0 }), ("label-smoothing", { $0.labelSmoothing = 1 }),
+      ("weight-decay", { $0.weightDecay = .nan }), ("aux-weight", { $0.auxWeight = -0.1 }),
+      ("momentum", { $0.momentum = 1 }),
+      (
+        "nesterov",
+        {
+          $0.nesterov = true; $0.momentum = 0
+        }
+      ), ("label-smoothing", { $0.labelSmoothing = 1 }),
       ("schedule-step-size", { $0.scheduleStepSize = 0 }), ("schedule-gamma", { $0.scheduleGamma = 0 }),
       ("schedule-power", { $0.schedulePower = 0 }), ("warmup-steps", { $0.warmupSteps = -1 }),
       ("checkpoint-every", { $0.checkpointEvery = 0 }), ("keep", { $0.keep = 0 }),

@@ -17,8 +17,10 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "tcp", "tcp://", "tcp://host", "tcp://host:", "tcp://:5555", "tcp://host:65536", "tcp://host:-1", "tcp://host:+1",
-    "tcp://host:5x", "tcp://::1:5555", "tcp://[host]:1", "tcp://[]:1", "tcp://a b:1", "tcp://a/b:1", "tcp://h:1/", "tcp://**:1",
+    "", "tcp", "tcp://", "tcp://host", "tcp://host:", "tcp://:5555", "tcp://host:65536", "tcp://host:-1",
+    "tcp://host:+1",
+    "tcp://host:5x", "tcp://::1:5555", "tcp://[host]:1", "tcp://[]:1", "tcp://a b:1", "tcp://a/b:1", "tcp://h:1/",
+    "tcp://**:1",
     "udp://host:1", "host:5555", "http://host:1", "inproc://x", "ipc://", "ipc://*", "ipc://@x", "ipc:///a b",
     "ipc:///" + String(repeating: "x", count: 107), "tcp://" + String(repeating: "x", count: 254) + ":1",
   ])
@@ -33,12 +35,15 @@ import Testing
   }
 
   @Test func siblings() throws {
-    let tcp = Endpoint.tcp(host: "::1", port: 5555), free = Endpoint.tcp(host: "h", port: 0), ipc = Endpoint.ipc(path: "/tmp/c")
+    let tcp = Endpoint.tcp(host: "::1", port: 5555), free = Endpoint.tcp(host: "h", port: 0),
+      ipc = Endpoint.ipc(path: "/tmp/c")
     #expect(try tcp.sibling(offset: 2, suffix: "-samples").description == "tcp://[::1]:5557")
     #expect(try free.sibling(offset: 1, suffix: "-bulk") == free)
     #expect(try ipc.sibling(offset: 1, suffix: "-bulk").description == "ipc:///tmp/c-bulk")
     #expect(throws: TransportError.self) { try Endpoint.tcp(host: "h", port: 65535).sibling(offset: 1, suffix: "") }
-    #expect(throws: TransportError.self) { try Endpoint.ipc(path: String(repeating: "x", count: 105)).sibling(offset: 1, suffix: "-bulk") }
+    #expect(throws: TransportError.self) {
+      try Endpoint.ipc(path: String(repeating: "x", count: 105)).sibling(offset: 1, suffix: "-bulk")
+    }
     #expect(tcp.withPort(7) == .tcp(host: "::1", port: 7) && ipc.withPort(7) == ipc)
     #expect(tcp.port == 5555 && ipc.port == nil)
   }
@@ -52,7 +57,9 @@ import Testing
   }
 
   @Test func locality() throws {
-    for text in ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1", "ipc:///tmp/c"] { #expect(try Endpoint(text).isLocal) }
+    for text in ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1", "ipc:///tmp/c"] {
+      #expect(try Endpoint(text).isLocal)
+    }
     for text in ["tcp://*:1", "tcp://10.0.0.1:1", "tcp://node:1"] { #expect(try !Endpoint(text).isLocal) }
   }
 

@@ -75,7 +75,9 @@ import Testing
     #expect(router.send(Frame(copying: [2]), to: peer) == .sent)
     dealer.close()
     poller.remove(dealer)
-    try eventually("the peer's end", on: poller) { router.send(Frame(copying: [3]), to: peer) == .unreachable ? true : nil }
+    try eventually("the peer's end", on: poller) {
+      router.send(Frame(copying: [3]), to: peer) == .unreachable ? true : nil
+    }
     // The failed sends have left the socket whole.
     let other = DealerSocket(context, .small)
     try other.connect(bound)

@@ -19,7 +19,8 @@ import Testing
       return message.encode(envelope)
     },
     Codec(
-      testDescription: "bulk", specimens: Specimens.bulk.map { $0.message.encode(Specimens.envelope, payload: $0.payload) }
+      testDescription: "bulk",
+      specimens: Specimens.bulk.map { $0.message.encode(Specimens.envelope, payload: $0.payload) }
     ) { (bytes) throws(WireError) in
       let (envelope, message, payload) = try BulkMessage.decode(bytes)
       return message.encode(envelope, payload: payload)
@@ -36,7 +37,9 @@ import Testing
   @Test(arguments: codecs) func everyTruncationIsNoticed(codec: Codec) {
     for specimen in codec.specimens where specimen.count < 8192 {
       for length in 0..<specimen.count {
-        #expect(throws: length < 36 ? WireError.truncated : .damaged) { try codec.decodeAndEncode(Array(specimen.prefix(length))) }
+        #expect(throws: length < 36 ? WireError.truncated : .damaged) {
+          try codec.decodeAndEncode(Array(specimen.prefix(length)))
+        }
       }
     }
   }
@@ -102,7 +105,9 @@ import Testing
       if index % 2 == 0 {
         // Behind an envelope that is right.
         let kind = UInt8(random.integer(below: 70))
-        message = resealed(Array("TRNR".utf8) + [1, 0, kind, 0] + [UInt8](repeating: 0, count: 20) + message + [UInt8](repeating: 0, count: 8))
+        message = resealed(
+          Array("TRNR".utf8) + [1, 0, kind, 0] + [UInt8](repeating: 0, count: 20) + message
+            + [UInt8](repeating: 0, count: 8))
       }
       if let again = try? codec.decodeAndEncode(message), again != message {
         Issue.record("case \(index): another message came out")

@@ -25,7 +25,8 @@ import Testing
 
   /// message(3, pack("<BQQB", 3, 300, 5, 1) + pass_(0, 260))
   @Test func beat() {
-    let beat = ControlMessage.beat(Beat(phase: .computing, pass: Pass(.training, step: 260), leavesFinished: 300, revision: 5))
+    let beat = ControlMessage.beat(
+      Beat(phase: .computing, pass: Pass(.training, step: 260), leavesFinished: 300, revision: 5))
     #expect(
       beat.encode(Specimens.envelope)
         == bytes(
@@ -52,7 +53,8 @@ import Testing
     #expect(
       ControlMessage.refuse(Refuse(code: 78, reason: "protocol 1, not 2")).encode(Specimens.envelope)
         == bytes(
-          "54524e5201000200000102030405060708090a0b0c0d0e0f070000004e110070726f746f636f6c20312c206e6f74203282c9b9fb5dfe8ad7"))
+          "54524e5201000200000102030405060708090a0b0c0d0e0f070000004e110070726f746f636f6c20312c206e6f74203282c9b9fb5dfe8ad7"
+        ))
   }
 
   /// message(33, pack("<Q", 0xfedcba9876543210) + pass_(0, 4) + pack("<III", 6, 8, 12) + pack("<I", 8)
@@ -67,10 +69,12 @@ import Testing
     #expect(
       BulkMessage.fetch(Fetch(session: 1, version: 41, buckets: 16..<32)).encode(Specimens.envelope)
         == bytes(
-          "54524e5201002200000102030405060708090a0b0c0d0e0f070000000100000000000000290000001000000020000000ea7062aa1ac9918a"))
+          "54524e5201002200000102030405060708090a0b0c0d0e0f070000000100000000000000290000001000000020000000ea7062aa1ac9918a"
+        ))
     #expect(
       BulkMessage.received(Specimens.key).encode(Specimens.envelope)
-        == bytes("54524e5201002300000102030405060708090a0b0c0d0e0f07000000000400000006000000080000000c0000007da381eb523b5ee0"))
+        == bytes(
+          "54524e5201002300000102030405060708090a0b0c0d0e0f07000000000400000006000000080000000c0000007da381eb523b5ee0"))
   }
 
   /// message(64, pack("<QBH", 9, 1, 2) + pack("<II", 70000, 3)); message(65, pack("<BI", 0, 12)
@@ -78,7 +82,9 @@ import Testing
   @Test func samples() {
     #expect(
       Specimens.samples[0].message.encode(Specimens.envelope)
-        == bytes("54524e5201004000000102030405060708090a0b0c0d0e0f0700000009000000000000000102007011010003000000bb0f9d2c704dd737"))
+        == bytes(
+          "54524e5201004000000102030405060708090a0b0c0d0e0f0700000009000000000000000102007011010003000000bb0f9d2c704dd737"
+        ))
     #expect(
       Specimens.samples[2].message.encode(Specimens.envelope, payload: Specimens.samples[2].payload)
         == bytes(
@@ -101,7 +107,8 @@ import Testing
     #expect(throws: WireError.otherVersion(9)) {
       try ControlMessage.decode(
         bytes(
-          "54524e5209000100000102030405060708090a0b0c0d0e0f0700000005000000000000000100776f74686572206669656c6473f26eaeb51b14ade5"))
+          "54524e5209000100000102030405060708090a0b0c0d0e0f0700000005000000000000000100776f74686572206669656c6473f26eaeb51b14ade5"
+        ))
     }
   }
 }

@@ -19,7 +19,9 @@ import Testing
   }
 
   @Test func otherPrograms() {
-    #expect(throws: WireError.notOurs) { try ControlMessage.decode(Array("GET / HTTP/1.1\r\nHost: trainer.example\r\n\r\n".utf8)) }
+    #expect(throws: WireError.notOurs) {
+      try ControlMessage.decode(Array("GET / HTTP/1.1\r\nHost: trainer.example\r\n\r\n".utf8))
+    }
     #expect(throws: WireError.notOurs) { try ControlMessage.decode([UInt8](repeating: 0, count: 64)) }
     #expect(throws: WireError.truncated) { try ControlMessage.decode([]) }
   }
@@ -60,7 +62,8 @@ import Testing
     #expect(throws: WireError.tooLong(field: "plan")) { try ControlMessage.decode(plan([(0, .max), (70_000, 0)])) }
     #expect(throws: WireError.trailingBytes) { try ControlMessage.decode(plan([(0, 0), (5, 0)], count: 1)) }
     let impossible: [[(first: UInt32, more: UInt16)]] = [
-      [(4, 0), (0, 0)], [(4, 2), (5, 0)], [(4, 0), (4, 0)], [(4, 0), (5, 0)], [(1 << 24, 0)], [(1 << 24 - 1, 1)], [(.max, .max)],
+      [(4, 0), (0, 0)], [(4, 2), (5, 0)], [(4, 0), (4, 0)], [(4, 0), (5, 0)], [(1 << 24, 0)], [(1 << 24 - 1, 1)],
+      [(.max, .max)],
     ]
     for runs in impossible {
       #expect(throws: WireError.invalidValue(field: "leaves")) { try ControlMessage.decode(plan(runs)) }
@@ -69,11 +72,17 @@ import Testing
 
   @Test func passes() {
     func done(kind: UInt8, step: UInt32, seconds: Double) -> [UInt8] {
-      message(.done) { $0.write(kind); $0.write(step); $0.write(UInt32(1)); $0.write(seconds) }
+      message(.done) {
+        $0.write(kind); $0.write(step); $0.write(UInt32(1)); $0.write(seconds)
+      }
     }
     #expect(throws: Never.self) { try ControlMessage.decode(done(kind: 1, step: 0, seconds: 0)) }
-    #expect(throws: WireError.invalidValue(field: "pass")) { try ControlMessage.decode(done(kind: 0, step: 0, seconds: 0)) }
-    #expect(throws: WireError.invalidValue(field: "pass")) { try ControlMessage.decode(done(kind: 2, step: 1, seconds: 0)) }
+    #expect(throws: WireError.invalidValue(field: "pass")) {
+      try ControlMessage.decode(done(kind: 0, step: 0, seconds: 0))
+    }
+    #expect(throws: WireError.invalidValue(field: "pass")) {
+      try ControlMessage.decode(done(kind: 2, step: 1, seconds: 0))
+    }
     for seconds in [-1, .nan, .infinity] {
       #expect(throws: WireError.invalidValue(field: "seconds")) {
         try ControlMessage.decode(done(kind: 0, step: 1, seconds: seconds))
@@ -83,12 +92,16 @@ import Testing
 
   @Test func texts() {
     func refuse(length: UInt16, _ text: [UInt8]) -> [UInt8] {
-      message(.refuse) { $0.write(UInt8(78)); $0.write(length); for byte in text { $0.write(byte) } }
+      message(.refuse) {
+        $0.write(UInt8(78)); $0.write(length); for byte in text { $0.write(byte) }
+      }
     }
     #expect(throws: WireError.tooLong(field: "reason")) { try ControlMessage.decode(refuse(length: 1025, [])) }
     #expect(throws: WireError.truncated) { try ControlMessage.decode(refuse(length: 1024, [65])) }
     for text: [UInt8] in [[0xFF], [0xC3], [0xED, 0xA0, 0x80], [0x1B], [0x0A], [0xC2, 0x85]] {
-      #expect(throws: WireError.invalidValue(field: "reason")) { try ControlMessage.decode(refuse(length: UInt16(text.count), text)) }
+      #expect(throws: WireError.invalidValue(field: "reason")) {
+        try ControlMessage.decode(refuse(length: UInt16(text.count), text))
+      }
     }
   }
 
@@ -105,15 +118,23 @@ import Testing
 
   @Test func bulk() {
     func key(lower: UInt32, upper: UInt32, bucket: UInt32 = 0) -> [UInt8] {
-      message(.received) { $0.write(Pass(.training, step: 1)); $0.write(bucket); $0.write(lower); $0.write(upper) }
+      message(.received) {
+        $0.write(Pass(.training, step: 1)); $0.write(bucket); $0.write(lower); $0.write(upper)
+      }
     }
     for (lower, upper) in [(UInt32(1), UInt32(1)), (2, 1), (0, 1 << 24 + 1), (.max, .max)] {
-      #expect(throws: WireError.invalidValue(field: "subtree")) { try BulkMessage.decode(key(lower: lower, upper: upper)) }
+      #expect(throws: WireError.invalidValue(field: "subtree")) {
+        try BulkMessage.decode(key(lower: lower, upper: upper))
+      }
     }
-    #expect(throws: WireError.invalidValue(field: "bucket")) { try BulkMessage.decode(key(lower: 0, upper: 1, bucket: 1 << 24)) }
+    #expect(throws: WireError.invalidValue(field: "bucket")) {
+      try BulkMessage.decode(key(lower: 0, upper: 1, bucket: 1 << 24))
+    }
 
     func fetch(_ lower: UInt32, _ upper: UInt32) -> [UInt8] {
-      message(.fetch) { $0.write(UInt64(1)); $0.write(UInt32(0)); $0.write(lower); $0.write(upper) }
+      message(.fetch) {
+        $0.write(UInt64(1)); $0.write(UInt32(0)); $0.write(lower); $0.write(upper)
+      }
     }
     #expect(throws: Never.self) { try BulkMessage.decode(fetch(0, 16)) }
     #expect(throws: WireError.tooLong(field: "buckets")) { try BulkMessage.decode(fetch(0, 17)) }
@@ -133,7 +154,9 @@ import Testing
 
   @Test func wants() {
     func want(_ count: UInt16, set: UInt8 = 0) -> [UInt8] {
-      message(.want) { $0.write(UInt64(1)); $0.write(set); $0.write(count) }
+      message(.want) {
+        $0.write(UInt64(1)); $0.write(set); $0.write(count)
+      }
     }
     #expect(throws: WireError.invalidValue(field: "indices")) { try SampleMessage.decode(want(0)) }
     #expect(throws: WireError.truncated) { try SampleMessage.decode(want(1024)) }
@@ -145,6 +168,8 @@ import Testing
     await #expect(processExitsWith: .failure) {
       _ = ControlMessage.plan(Plan(revision: 1, pass: Pass(.training, step: 1), leaves: [3, 2])).encode(.unknown)
     }
-    await #expect(processExitsWith: .failure) { _ = BulkMessage.fetch(Fetch(session: 1, version: 0, buckets: 3..<3)).encode(.unknown) }
+    await #expect(processExitsWith: .failure) {
+      _ = BulkMessage.fetch(Fetch(session: 1, version: 0, buckets: 3..<3)).encode(.unknown)
+    }
   }
 }

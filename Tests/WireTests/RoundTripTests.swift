@@ -18,7 +18,9 @@ import Testing
   @Test(arguments: [Envelope.unknown, Specimens.envelope, Specimens.extremeEnvelope])
   func payloads(envelope: Envelope) throws {
     for (message, payload) in Specimens.bulk { try check(message, payload, envelope, limit: WireLimits.bulkMessage) }
-    for (message, payload) in Specimens.samples { try check(message, payload, envelope, limit: WireLimits.sampleMessage) }
+    for (message, payload) in Specimens.samples {
+      try check(message, payload, envelope, limit: WireLimits.sampleMessage)
+    }
   }
 
   private func check(
@@ -40,7 +42,8 @@ import Testing
   /// Every kind has a specimen, so that a new message cannot be forgotten here.
   @Test func specimensAreComplete() {
     let encoded =
-      Specimens.control.map { $0.encode(.unknown) } + Specimens.bulk.map { $0.message.encode(.unknown, payload: $0.payload) }
+      Specimens.control.map { $0.encode(.unknown) }
+      + Specimens.bulk.map { $0.message.encode(.unknown, payload: $0.payload) }
       + Specimens.samples.map { $0.message.encode(.unknown, payload: $0.payload) }
     let kinds = Set(encoded.map { UInt16($0[6]) | UInt16($0[7]) << 8 })
     #expect(kinds == Set(MessageKind.allCases.map(\.rawValue)))
@@ -59,7 +62,8 @@ import Testing
   /// Reasons hold file names of any kind; they must neither trap nor steer a terminal.
   @Test func proseIsMadeToFit() throws {
     let reason = "bad\u{1B}[2J\nfile " + String(repeating: "ü", count: 1000)
-    let decoded = try ControlMessage.decode(ControlMessage.fault(Fault(code: 65, sample: nil, reason: reason)).encode(.unknown))
+    let decoded = try ControlMessage.decode(
+      ControlMessage.fault(Fault(code: 65, sample: nil, reason: reason)).encode(.unknown))
     guard case .fault(let fault) = decoded.message else { Issue.record("a fault"); return }
     #expect(fault.reason.hasPrefix("bad [2J file ü"))
     #expect(fault.reason.utf8.count == 1023 || fault.reason.utf8.count == 1024)

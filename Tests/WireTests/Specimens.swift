@@ -13,29 +13,36 @@ enum Specimens {
   static let control: [ControlMessage] = [
     .hello(
       Hello(
-        numerics: Numerics(engine: 2, selfTest: digest), name: "node-3", incarnation: 0x1122_3344_5566_7788, threads: 16,
+        numerics: Numerics(engine: 2, selfTest: digest), name: "node-3", incarnation: 0x1122_3344_5566_7788,
+        threads: 16,
         cpu: "Zen™ 4", fingerprint: Digest(high: 0xFFEE_DDCC_BBAA_9988, low: 0x7766_5544_3322_1100))),
     .hello(
       Hello(
         numerics: Numerics(engine: .max, selfTest: Digest(high: 0, low: .max)), name: String(repeating: "é", count: 32),
         incarnation: .max, threads: WireLimits.threads, cpu: String(repeating: "x", count: 128), fingerprint: nil)),
     .hello(
-      Hello(numerics: Numerics(engine: 0, selfTest: digest), name: "", incarnation: 0, threads: 1, cpu: "", fingerprint: nil)),
+      Hello(
+        numerics: Numerics(engine: 0, selfTest: digest), name: "", incarnation: 0, threads: 1, cpu: "", fingerprint: nil
+      )),
     .beat(Beat(phase: .computing, pass: Pass(.training, step: 260), leavesFinished: 300, revision: 5)),
     .beat(Beat(phase: .idle, pass: nil, leavesFinished: 0, revision: 0)),
     .beat(Beat(phase: .sending, pass: Pass(.evaluation, step: lastStep), leavesFinished: .max, revision: .max)),
     .done(Done(pass: Pass(.training, step: 1), leaves: 0, seconds: 0)),
     .done(Done(pass: Pass(.evaluation, step: 0), leaves: WireLimits.leaves, seconds: .greatestFiniteMagnitude)),
-    .fault(Fault(code: 65, sample: SampleReference(set: .validation, index: 12), reason: "cat/7.jpg cannot be decoded")),
+    .fault(
+      Fault(code: 65, sample: SampleReference(set: .validation, index: 12), reason: "cat/7.jpg cannot be decoded")),
     .fault(Fault(code: 255, sample: nil, reason: String(repeating: "r", count: 1024))),
     .fault(Fault(code: 1, sample: SampleReference(set: .training, index: Int(UInt32.max)), reason: "")),
     .leave,
     .welcome(
-      Welcome(session: 9, configuration: Array(#"{"model":"googlenet"}"#.utf8), bulk: ":5556", samples: ":5557", beatMilliseconds: 500)),
+      Welcome(
+        session: 9, configuration: Array(#"{"model":"googlenet"}"#.utf8), bulk: ":5556", samples: ":5557",
+        beatMilliseconds: 500)),
     .welcome(
       Welcome(
         session: .max, configuration: [UInt8](repeating: 0x20, count: WireLimits.configuration),
-        bulk: "tcp://" + String(repeating: "h", count: 244) + ":65535", samples: "", beatMilliseconds: WireLimits.beatMilliseconds)),
+        bulk: "tcp://" + String(repeating: "h", count: 244) + ":65535", samples: "",
+        beatMilliseconds: WireLimits.beatMilliseconds)),
     .plan(Plan(revision: 258, pass: Pass(.evaluation, step: 65536), leaves: [0, 1, 2, 3, 8, 10, 11])),
     .plan(Plan(revision: 0, pass: Pass(.training, step: 1), leaves: [])),
     .plan(Plan(revision: .max, pass: Pass(.training, step: lastStep), leaves: Array(0..<WireLimits.planLeaves))),
@@ -75,13 +82,15 @@ enum Specimens {
     (
       .sample(
         SampleHeader(
-          sample: SampleReference(set: .training, index: 12), label: 257, encoding: 1, height: 32, width: 31, channels: 3,
+          sample: SampleReference(set: .training, index: 12), label: 257, encoding: 1, height: 32, width: 31,
+          channels: 3,
           digest: digest)), Array("abc".utf8)
     ),
     (
       .sample(
         SampleHeader(
-          sample: SampleReference(set: .validation, index: Int(UInt32.max)), label: WireLimits.classes - 1, encoding: .max,
+          sample: SampleReference(set: .validation, index: Int(UInt32.max)), label: WireLimits.classes - 1,
+          encoding: .max,
           height: WireLimits.side, width: WireLimits.side, channels: 4, digest: digest)), []
     ),
   ]

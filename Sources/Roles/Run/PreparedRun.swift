@@ -65,7 +65,9 @@ struct PreparedRun {
     let plan = TrainingPlan(
       sampleCount: training.count, globalBatch: batch.global, microbatch: batch.micro, shuffle: true, seed: seed)
     let epochs = try options.number("epochs") ?? 10
-    guard (1...1_000_000).contains(epochs) else { throw Failure(.usage, "--epochs: \(epochs) is not between 1 and 1,000,000") }
+    guard (1...1_000_000).contains(epochs) else {
+      throw Failure(.usage, "--epochs: \(epochs) is not between 1 and 1,000,000")
+    }
     let steps = try options.number("steps") ?? epochs * plan.stepsPerEpoch
     var configuration = RunConfiguration(
       model: definition.name, classes: classes, imageSize: imageSize, data: data, samples: training.count,

@@ -35,7 +35,7 @@ public final class Supervisor {
   private var restarts: [ContinuousClock.Instant] = []
 
   /// How many times in how long a child may be killed before it is given up: a crash that repeats is not an accident.
-  private static let restartLimit = 5, restartWindow = Duration.seconds(30)
+  private static let restartLimit = 30, restartWindow = Duration.seconds(60)
 
   /// Starts the coordinator.
   public init(_ options: Options) throws(Failure) {

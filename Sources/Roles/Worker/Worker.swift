@@ -180,7 +180,8 @@ public final class Worker {
       guard let frame = link.samples.receive() else { return false }
       frame.withUnsafeBytes { bytes in
         guard let (_, message, payload) = try? SampleMessage.decode(bytes), case .sample(let header) = message,
-          let encoding = EncodedSample.Encoding(rawValue: header.encoding), Digest(of: payload) == header.digest
+          let encoding = EncodedSample.Encoding(rawValue: header.encoding), Digest(of: payload) == header.digest,
+          (0..<assignment.configuration.classes).contains(header.label)
         else { return }
         assignment.data.remotes[header.sample.set]?.deliver(
           header.sample.index,

@@ -94,7 +94,8 @@ public struct CheckpointStore: Sendable {
   private func prune(newest: Int) {
     let kept = Set(steps().prefix(keep) + [newest])
     for name in files().sorted(by: >) {
-      let step = Checkpoint.step(ofFileName: name.replacingOccurrences(of: ".optimizer.safetensors", with: ".safetensors"))
+      let step = Checkpoint.step(
+        ofFileName: name.replacingOccurrences(of: ".optimizer.safetensors", with: ".safetensors"))
       let isOld = step.map { !kept.contains($0) } ?? false
       let isPartial = name.hasPrefix(".step-") && name.hasSuffix(".partial")
       // In descending order "step-N.safetensors" goes before its companion: none is ever without one.

@@ -46,7 +46,8 @@ extension StateSnapshot {
     }
     let known = Set(model.entries.map(\.key))
     if let key = file.shapes.keys.filter({ !known.contains($0) }).min() {
-      throw .mismatch(path: file.path, key: key, expected: "no tensor", found: "a tensor of the shape \(file.shapes[key] ?? [])")
+      throw .mismatch(
+        path: file.path, key: key, expected: "no tensor", found: "a tensor of the shape \(file.shapes[key] ?? [])")
     }
     return (state, model.entries.map(\.key).filter(anew.contains))
   }
@@ -81,7 +82,8 @@ extension Model {
   /// The entries whose first size is the number of classes because of the classes, not by chance: those that are of
   /// another shape in the same model for other classes.
   private var classifierEntries: [StateEntry] {
-    guard let other = try? Model(definition, classes: classes == 1 ? 2 : classes - 1, imageSize: imageSize, width: width)
+    guard
+      let other = try? Model(definition, classes: classes == 1 ? 2 : classes - 1, imageSize: imageSize, width: width)
     else { return [] }
     return zip(entries, other.entries).filter { $0.shape != $1.shape }.map(\.0)
   }

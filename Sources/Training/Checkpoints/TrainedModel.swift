@@ -28,7 +28,8 @@ public struct TrainedModel: Sendable {
       model = try Model(
         definition, classes: metadata.classes, imageSize: metadata.imageSize, width: metadata.width)
     } catch {
-      throw .mismatch(path: file.path, key: "model", expected: "one of this program's", found: "\(metadata.model): \(error)")
+      throw .mismatch(
+        path: file.path, key: "model", expected: "one of this program's", found: "\(metadata.model): \(error)")
     }
     let tolerance = StateTolerance.otherHeads(seed: 0)
     (state, startedAnew) = try StateSnapshot.reading(file, model: model, step: metadata.step, tolerance: tolerance)
@@ -44,7 +45,8 @@ public struct TrainedModel: Sendable {
   static func resolve(_ path: String) -> String {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return path }
-    let directories = isDirectory.boolValue ? [path, path + "/checkpoints"] : [(path as NSString).deletingLastPathComponent]
+    let directories =
+      isDirectory.boolValue ? [path, path + "/checkpoints"] : [(path as NSString).deletingLastPathComponent]
     guard isDirectory.boolValue || (path as NSString).lastPathComponent == "latest" else { return path }
     for directory in directories {
       let parent = directory.isEmpty ? "." : directory

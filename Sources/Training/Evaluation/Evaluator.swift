@@ -20,7 +20,8 @@ public final class Evaluator {
     (self.trained, self.batch) = (trained, batch)
     executor = Executor(model: trained.model, mode: .evaluation, maxBatch: batch, pool: pool)
     executor.load(
-      parameters: UnsafePointer(trained.state.parameters.pointer), buffers: UnsafePointer(trained.state.buffers.pointer))
+      parameters: UnsafePointer(trained.state.parameters.pointer), buffers: UnsafePointer(trained.state.buffers.pointer)
+    )
   }
 
   /// Losses and right answers on a whole dataset, summed over batches in the canonical tree, as a run's validation with
@@ -82,7 +83,8 @@ public final class Evaluator {
       let part = pictures[result.count..<min(pictures.count, result.count + batch)]
       for (row, picture) in part.enumerated() {
         try preprocessing.write(
-          picture, index: result.count + row, epoch: 0, purpose: .evaluation, into: images.pointer + row * 3 * size * size)
+          picture, index: result.count + row, epoch: 0, purpose: .evaluation,
+          into: images.pointer + row * 3 * size * size)
       }
       logits.withUnsafeMutableBufferPointer { target in
         guard let target = target.baseAddress else { return }

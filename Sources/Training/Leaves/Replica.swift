@@ -63,7 +63,8 @@ public final class Replica {
       seed: configuration.seed, epoch: epoch)
     labels.withUnsafeBufferPointer { labels in
       executor(.training).trainingStep(
-        images: images, labels: labels, samples: samples, settings: settings, gradient: gradient.pointer, statistics: sums
+        images: images, labels: labels, samples: samples, settings: settings, gradient: gradient.pointer,
+        statistics: sums
       ) { prefix in
         while next < buckets.count, buckets[next].upperBound <= prefix {
           bucketFinished(next)

@@ -81,7 +81,8 @@ private func addNetwork(_ name: String, imageSize: Int, pool: ThreadPool, to tra
   else { preconditionFailure("the catalog has \(name) for images of \(imageSize) pixels") }
   var configuration = RunConfiguration(
     model: name, classes: classes, imageSize: imageSize, data: "", samples: batch, fingerprint: Digest(high: 0, low: 0),
-    normalization: .none, steps: 1, initialState: Digest(high: 0, low: 0), labelSmoothing: 0.1, auxWeight: 0.3, output: "")
+    normalization: .none, steps: 1, initialState: Digest(high: 0, low: 0), labelSmoothing: 0.1, auxWeight: 0.3,
+    output: "")
   configuration.microbatch = batch
   configuration.globalBatch = batch
 

@@ -95,7 +95,8 @@ public final class TrainingState: @unchecked Sendable {
   /// A copy of the committed version, for a checkpoint that is written while the run goes on.
   public func snapshot() -> StateSnapshot {
     StateSnapshot(
-      step: step, parameters: FloatStorage(copying: committed.parameters), buffers: FloatStorage(copying: committed.buffers),
+      step: step, parameters: FloatStorage(copying: committed.parameters),
+      buffers: FloatStorage(copying: committed.buffers),
       batchCounts: batchCounts, optimizerState: committed.optimizerState.map { FloatStorage(copying: $0) })
   }
 

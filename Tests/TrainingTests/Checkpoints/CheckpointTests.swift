@@ -19,7 +19,8 @@ import Testing
 
   @discardableResult private func save(_ step: Int) throws -> String {
     try store.save(
-      fixture.state(step: step), of: fixture.model, configuration: fixture.configuration, classNames: fixture.classNames,
+      fixture.state(step: step), of: fixture.model, configuration: fixture.configuration,
+      classNames: fixture.classNames,
       runID: fixture.runID)
   }
 
@@ -158,7 +159,8 @@ import Testing
     try save(2)
     let other = store.directory + "/step-00000001.optimizer.safetensors"
     try writeBytes(try readBytes(other), to: store.directory + "/step-00000002.optimizer.safetensors")
-    try writeBytes(try readBytes(store.directory + "/step-00000002.safetensors"), to: store.directory + "/step-00000001.safetensors")
+    try writeBytes(
+      try readBytes(store.directory + "/step-00000002.safetensors"), to: store.directory + "/step-00000001.safetensors")
     let error = #expect(throws: CheckpointError.self) { try newest() }
     guard case .noCheckpoint(_, let skipped) = error else { Issue.record("\(String(describing: error))"); return }
     #expect(skipped.count == 2)
@@ -172,7 +174,9 @@ import Testing
   @Test func anotherModelDoesNotFit() throws {
     try save(1)
     let wide = try Model(fixture.model.definition, classes: 10, imageSize: 32, width: 0.5)
-    let error = #expect(throws: CheckpointError.self) { try store.newest(model: wide, configuration: fixture.configuration) }
+    let error = #expect(throws: CheckpointError.self) {
+      try store.newest(model: wide, configuration: fixture.configuration)
+    }
     guard case .mismatch(_, let key, let expected, let found) = error else {
       Issue.record("\(String(describing: error))")
       return

@@ -24,7 +24,8 @@ import Testing
     var tensors = fixture.model.stateTensors.map { tensor -> SealedTensor in
       switch tensor.source {
       case .parameters(let offset):
-        SealedTensor(name: tensor.entry.key, shape: tensor.entry.shape, values: .floats(state.parameters.pointer + offset))
+        SealedTensor(
+          name: tensor.entry.key, shape: tensor.entry.shape, values: .floats(state.parameters.pointer + offset))
       case .buffers(let offset):
         SealedTensor(name: tensor.entry.key, shape: tensor.entry.shape, values: .floats(state.buffers.pointer + offset))
       case .batchCount(let index):

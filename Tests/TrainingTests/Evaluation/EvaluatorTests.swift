@@ -60,7 +60,8 @@ import Testing
     let preprocessing = Preprocessing(imageSize: 32, normalization: .imagenet, augmentation: .standard, seed: 0)
     let replica = Replica(model: fixture.model, configuration: fixture.configuration, pool: ThreadPool(threads: 2))
     replica.load(
-      parameters: UnsafePointer(trained.state.parameters.pointer), buffers: UnsafePointer(trained.state.buffers.pointer),
+      parameters: UnsafePointer(trained.state.parameters.pointer),
+      buffers: UnsafePointer(trained.state.buffers.pointer),
       for: .evaluation)
     var sum = TreeSum<[Double]>(plan.tree) { zip($0, $1).map { $0 + $1 } }
     for leaf in (0..<plan.leafCount).reversed() {
@@ -82,7 +83,8 @@ import Testing
     }
     let root = try #require(sum.root)
     let cluster = root.withUnsafeBufferPointer { EvaluationMetrics(statistics: $0, model: fixture.model) }
-    #expect(try Evaluator(trained, batch: 4, pool: ThreadPool(threads: 1)).evaluate(dataset, loaderThreads: 2) == cluster)
+    #expect(
+      try Evaluator(trained, batch: 4, pool: ThreadPool(threads: 1)).evaluate(dataset, loaderThreads: 2) == cluster)
   }
 
   @Test func dataOfAnotherClassCountAreRefused() throws {
@@ -112,7 +114,9 @@ import Testing
   @Test func softmaxOfThree() {
     let expected = [0.09003057317038046, 0.24472847105479764, 0.6652409557748219]
     for shift in [Float(0), 1000, -1000] {
-      for (a, b) in zip(softmaxProbabilities([1 + shift, 2 + shift, 3 + shift]), expected) { #expect(abs(a - b) < 1e-15) }
+      for (a, b) in zip(softmaxProbabilities([1 + shift, 2 + shift, 3 + shift]), expected) {
+        #expect(abs(a - b) < 1e-15)
+      }
     }
   }
 }

@@ -26,7 +26,8 @@ import Testing
                   let hasState = !optimizer.stateNames.isEmpty
                   optimizer.update(
                     ParameterUpdate(
-                      count: range.count, decays: decays, gradientSum: g + start, sampleCount: samples, learningRate: rate,
+                      count: range.count, decays: decays, gradientSum: g + start, sampleCount: samples,
+                      learningRate: rate,
                       parameters: w + start, newParameters: newW + start, state: hasState ? [b + start] : [],
                       newState: hasState ? [newB + start] : []))
                 }
@@ -75,7 +76,8 @@ import Testing
     let optimizer = SGD(momentum: 0.9, nesterov: nesterov, weightDecay: 0.01)
     for samples in [1, 32] {
       let steps = run(
-        optimizer, [1, -0.5, 0.25, 2, -3], decaying: 3, gradients: gradients, rates: [0.1, 0.05, 0.05], samples: samples)
+        optimizer, [1, -0.5, 0.25, 2, -3], decaying: 3, gradients: gradients, rates: [0.1, 0.05, 0.05], samples: samples
+      )
       #expect(isClose(steps[2].parameters, parameters))
       #expect(isClose(steps[2].momentum, momentum, 1e-6))
     }
@@ -86,7 +88,8 @@ import Testing
     var random = AddressedRandom(seed: 1, purpose: .initialization)
     let count = 1003
     let w = (0..<count).map { _ in 2 * random.uniformFloat() - 1 }, g = w.map { _ in 2 * random.uniformFloat() - 1 }
-    let step = run(SGD(momentum: 0.9, weightDecay: 1e-4), w, decaying: count, gradients: [g], rates: [0.05], samples: 4)[0]
+    let step = run(
+      SGD(momentum: 0.9, weightDecay: 1e-4), w, decaying: count, gradients: [g], rates: [0.05], samples: 4)[0]
     for i in 0..<count {
       let d = Float((Double(Float(1e-4)) * Double(w[i]) + Double(g[i] * 4 / 4)))
       #expect(step.momentum[i] == d, "the first step's momentum is d")

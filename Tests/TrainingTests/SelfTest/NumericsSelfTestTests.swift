@@ -12,6 +12,10 @@ import Testing
     for threads in 1...3 { #expect(numericsSelfTest(threads: threads) == numerics) }
   }
 
+  @Test func thisBuildHasFusedMultiplyAdd() {
+    #expect(throws: Never.self) { try checkFusedMultiplyAdd() }
+  }
+
   @Test func theEmbeddedPicturesAreWhatTheySay() throws {
     for text in EmbeddedPictures.all {
       let bytes = [UInt8](try #require(Data(base64Encoded: text)))

@@ -21,8 +21,12 @@ import Testing
     (sums[layout.sampleCount], sums[layout.mainLoss]) = (3, 6)
     (sums[layout.auxLosses[0]], sums[layout.auxLosses[1]], sums[layout.top1], sums[layout.top5]) = (9, 3, 1, 2)
     for index in fixture.model.batchNorms.indices {
-      for (channel, place) in layout.means(ofBatchNorm: index).enumerated() { sums[place] = 3 * Double(channel + 1) / 4 }
-      for (channel, place) in layout.variances(ofBatchNorm: index).enumerated() { sums[place] = 3 * Double(channel + 2) / 8 }
+      for (channel, place) in layout.means(ofBatchNorm: index).enumerated() {
+        sums[place] = 3 * Double(channel + 1) / 4
+      }
+      for (channel, place) in layout.variances(ofBatchNorm: index).enumerated() {
+        sums[place] = 3 * Double(channel + 2) / 8
+      }
     }
     return sums
   }
@@ -95,7 +99,9 @@ import Testing
   }
 
   // Momentum that overflows takes the parameters with it, and those are named.
-  @Test(arguments: [TrainingState.NonFinite.gradient, .statistics, .parameters]) func whatIsNotFiniteIsSkipped(kind: TrainingState.NonFinite) {
+  @Test(arguments: [TrainingState.NonFinite.gradient, .statistics, .parameters]) func whatIsNotFiniteIsSkipped(
+    kind: TrainingState.NonFinite
+  ) {
     let hash = state.stateHash(), before = state.snapshot()
     var (gradient, statistics, rate) = (gradient(), statistics(), Float(0.05))
     switch kind {
