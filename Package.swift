@@ -12,12 +12,11 @@ let settings: [SwiftSetting] = [
   // Tests use @testable in release builds, where the kernels run at speed; one set of flags means one build for both.
   .unsafeFlags(["-enable-testing"], .when(configuration: .release)),
 ]
+// Rooms with fused multiply-adds: without the CPU's own, each would be a call of the C library.
+let vectorSettings: [SwiftSetting] = settings + [.unsafeFlags(["-Xcc", "-march=\(cpu)"])]
 // Kernels only: traps are replaced by explicit checks at the doors of the room.
 let kernelSettings: [SwiftSetting] =
-  settings + [
-    .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
-    .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
-  ]
+  vectorSettings + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
 let shimSettings: [CSetting] = [
   .unsafeFlags(["-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]),
   .define("TRAINER_CPU_TARGET", to: "\"\(cpu)\""),
@@ -46,7 +45,7 @@ let package = Package(
     room("Models", ["Compute", "Lockstep"]),
     room("Datasets", ["Compute", "Lockstep", "CTurboJPEG", "CSPNG"]),
     room("Interchange", []),
-    room("Training", ["Models", "Datasets", "Interchange", "Compute", "Lockstep"]),
+    room("Training", ["Models", "Datasets", "Interchange", "Compute", "Lockstep"], settings: vectorSettings),
     room("Wire", ["Lockstep"]),
     room("Transport", ["CZeroMQ", "CPlatform"]),
     room("Coordination", ["Wire", "Lockstep"]),

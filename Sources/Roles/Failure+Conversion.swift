@@ -24,6 +24,7 @@ extension Failure {
     case let error as ConfigurationError: self.init(.usage, error.description)
     case let error as UnknownModel: self.init(.usage, error.description)
     case let error as ModelError: self.init(.mismatch, error.description)
+    case let error as UnfusedBuild: self.init(.mismatch, error.description)
     default: self.init(.temporary, "\(error)")
     }
   }

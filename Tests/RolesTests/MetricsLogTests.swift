@@ -56,7 +56,7 @@ import Testing
 
   @Test func floatsReadBackExactly() throws {
     let log = try MetricsLog(directory: directory, resumedAt: 0)
-    let losses = [0.1 + 0.2, 1.0 / 3, 5e-324, Double.greatestFiniteMagnitude, 2.302585092994046]
+    let losses = [0.1 + 0.2, 1.0 / 3, Double.leastNonzeroMagnitude, Double.greatestFiniteMagnitude, 2.302585092994046]
     for (index, loss) in losses.enumerated() { try log.write(step(index + 1, loss: loss)) }
     let read = try folder.read("run/metrics.jsonl").split(separator: "\n").map {
       try JSONDecoder().decode(MetricsLog.Step.self, from: Data($0.utf8))

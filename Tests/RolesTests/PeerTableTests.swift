@@ -19,8 +19,11 @@ import Transport
   @Test func theEndOfAConnectionIsFoundByItsDescriptor() {
     var table = PeerTable(firstNumber: 0)
     let first = table.number(of: a, descriptor: 5), second = table.number(of: b, descriptor: 6)
-    #expect(table.remove(descriptor: 5) == first)
-    #expect(table.remove(descriptor: 5) == nil && table.remove(descriptor: 7) == nil)
+    #expect(table.endConnection(descriptor: 5) == first)
+    #expect(table.endConnection(descriptor: 5) == nil && table.endConnection(descriptor: 7) == nil)
+    // Its messages that came before are still its own.
+    #expect(table.number(of: a, descriptor: nil) == first)
+    table.remove(first)
     #expect(table.name(of: first) == nil && table.name(of: second) == b)
     // What it still sends comes from a stranger: a number is never used twice.
     #expect(table.number(of: a, descriptor: nil).number == 2)
@@ -30,7 +33,7 @@ import Transport
     var table = PeerTable(firstNumber: 0)
     let first = table.number(of: a, descriptor: 5)
     table.remove(first)
-    #expect(table.name(of: first) == nil && table.remove(descriptor: 5) == nil)
+    #expect(table.name(of: first) == nil && table.endConnection(descriptor: 5) == nil)
   }
 
   /// The system gives the number of a closed descriptor to the next connection.
@@ -38,7 +41,7 @@ import Transport
     var table = PeerTable(firstNumber: 0)
     _ = table.number(of: a, descriptor: 5)
     let second = table.number(of: b, descriptor: 5)
-    #expect(table.remove(descriptor: 5) == second)
-    #expect(table.remove(descriptor: 5) == nil)
+    #expect(table.endConnection(descriptor: 5) == second)
+    #expect(table.endConnection(descriptor: 5) == nil)
   }
 }

@@ -20,7 +20,7 @@ import Wire
     let first = try open(resuming: false)
     #expect(first.term == 1 && RunDirectory.holdsRun(folder("run")))
     let second = try open(resuming: true), third = try open(resuming: true)
-    #expect([second.term, third.term] == [2, 3])
+    #expect(second.term == 2 && third.term == 3)
     #expect(second.run == first.run && third.run == first.run)
     #expect(try open("other", resuming: false).run != first.run)
   }

@@ -58,7 +58,7 @@ struct BadInputTests {
 
   /// Its first bytes are right, so it is found when it is decoded: by a worker, which tells the coordinator.
   @Test func aTruncatedJPEG() throws {
-    try synthesize("set", samples: 20, classes: 2)
+    try synthesize("set", samples: 20, classes: 10)
     let picture = try somePicture(of: "set/train")
     let whole = try #require(files.contents(atPath: box.path(picture)))
     try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: box.path(picture)))
@@ -106,7 +106,7 @@ struct BadInputTests {
     (["--learning-rate", "fast"], ["fast"]),
     (["--schedule", "sometimes"], ["sometimes", "cosine"]),
     (["--workers", "0"], ["--workers"]),
-    (["--seed", "-1"], ["-1"]),
+    (["--seed", "-1"], ["--seed"]),
     (["--keep", "0"], ["--keep"]),
     (["--image-size", "0"], ["--image-size"]),
     (["--resume", "auto", "--no-such-option"], ["--no-such-option"]),
@@ -203,6 +203,34 @@ struct BadInputTests {
     #expect(try RunFiles(box.path("model")).lines() == before)
   }
 
+  /// A head for other classes is started anew, and that is said.
+  @Test func initialWeightsOfAnotherNumberOfClasses() throws {
+    let written = try trainer("init", "--classes", "7", "--width", "0.1", "--out", "w.safetensors")
+    #expect(written.code == 0, "\(written)")
+    let outcome = try trainer(
+      ["train", "--output", "run", "--data", "synthetic:samples=16", "--init-from", "w.safetensors"] + quick)
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.errors.contains("fc.weight") && outcome.errors.contains("started anew"), "\(outcome)")
+    try expectFailure(
+      [
+        "train", "--output", "wide", "--width", "0.3", "--data", "synthetic:samples=16", "--init-from", "w.safetensors",
+      ],
+      code: 78, saying: ["w.safetensors", "--width"])
+  }
+
+  /// Steps that are not finite are left out, and when there is nothing else the run ends.
+  @Test func aRunThatDiverges() throws {
+    let data = ["--data", "synthetic:samples=64,size=32,classes=10,seed=1"]
+    try expectFailure(
+      ["train", "--output", "run", "--width", "0.1", "--epochs", "20", "--learning-rate", "1e30"] + data, code: 70,
+      saying: ["diverged", "--learning-rate"])
+    let run = RunFiles(box.path("run"))
+    #expect(try run.status()["state"]?.stringValue == "failed" && run.status()["exit_code"]?.integerValue == 70)
+    let skipped = try run.steps().filter { $0.json["skipped"] == .boolean(true) }
+    #expect(skipped.count >= 10 && Set(skipped.map(\.hash)).count == 1)
+    #expect(try run.events().contains("skipped"))
+  }
+
   @Test func aBatchNormOfOneValue() throws {
     // 33 samples in steps of 16 leave one sample, whose last feature maps are one pixel.
     try train(
@@ -219,12 +247,19 @@ struct BadInputTests {
 
   // MARK: - Support
 
-  /// A run of one step in `model`.
+  /// Puts a run of one step, made once, into `model`.
   private func trainSmallModel() throws {
-    let outcome = try trainer(
-      ["train", "--output", "model", "--data", "synthetic:samples=16,size=32,classes=10,seed=1", "--steps", "1"]
-        + quick.dropLast(2))
-    #expect(outcome.code == 0, "\(outcome)")
+    try Self.smallRun.get().write(to: box.path("model"))
+  }
+
+  private static let smallRun = Result {
+    try FolderCopy { sandbox in
+      let options = ["--data", "synthetic:samples=16,size=32,classes=10,seed=1", "--steps", "1", "--output", "model"]
+      let arguments = ["train", "--width", "0.1", "--global-batch", "16", "--microbatch", "4"] + options
+      let outcome = try RunningProgram(arguments, in: sandbox).wait()
+      guard outcome.code == 0 else { throw Overdue(description: "\(outcome)") }
+      return sandbox.path("model")
+    }
   }
 
   private func somePicture(of folder: String) throws -> String {

@@ -5,28 +5,27 @@ import Testing
 /// Whatever is killed, the run goes on and its bits stay the same.
 @Suite("Crashes of real processes", .serialized, .sandboxed)
 struct CrashTests {
-  /// Three times a worker is stopped, so that a step cannot be finished without it, and then killed.
+  /// The end of a step is when the next begins; three times a worker is killed just then.
   @Test func aWorkerKilledInMidStepChangesNothing() throws {
-    let reference = try ReferenceRun.short.get()
+    let reference = try ReferenceRun.long.get()
     let train = try start(
-      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 24))
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 34))
     let run = RunFiles(Sandbox.current.path("run"))
     for kill in 1...3 {
       try run.wait(forStep: 4 * kill, of: train)
       let worker = try child("worker", of: train, index: kill)
-      worker.send(SIGSTOP)
       worker.send(SIGKILL)
       try run.wait(forEvent: "lost", count: kill, of: train)
       try run.wait(forEvent: "joined", count: 2 + kill, of: train)
     }
     let outcome = try expect(train, endsWith: 0)
     #expect(outcome.errors.contains("was ended by signal 9; starting it again"))
-    try reference.expect(run, steps: 24)
+    try reference.expect(run, steps: 34)
   }
 
   @Test func allWorkersKilledAtOnceChangeNothing() throws {
-    let reference = try ReferenceRun.short.get(), cluster = try Cluster(), run = cluster.run
-    let coordinator = try cluster.coordinator(reference.options(steps: 24))
+    let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
+    let coordinator = try cluster.coordinator(reference.options(steps: 34))
     let workers = try ["a", "b"].map { try cluster.worker($0) }
     try run.wait(forStep: 5, of: coordinator)
     for worker in workers { worker.signal(SIGKILL) }
@@ -35,18 +34,18 @@ struct CrashTests {
     try eventually("that it waits", from: coordinator) { try run.events().last == "waiting" ? true : nil }
     #expect(coordinator.errors.contains("waiting for workers"))
     let reached = try run.lastStep()
-    #expect(reached < 24)
+    #expect(reached < 34)
 
     let last = try cluster.worker("c")
     try expect(coordinator, endsWith: 0)
     try expect(last, endsWith: 0)
-    try reference.expect(run, steps: 24)
+    try reference.expect(run, steps: 34)
   }
 
   /// The coordinator dies between two checkpoints: what it had done since is done again and gives the same bits.
   @Test func aCoordinatorKilledAndResumedChangesNothing() throws {
     let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
-    let first = try cluster.coordinator(reference.options(steps: 16))
+    let first = try cluster.coordinator(reference.options(steps: 34))
     let workers = try ["a", "b"].map { try cluster.worker($0) }
     try run.wait(forStep: 4, of: first)
     first.signal(SIGKILL)
@@ -61,20 +60,20 @@ struct CrashTests {
     try expect(second, endsWith: 0)
     for worker in workers { try expect(worker, endsWith: 0) }
     #expect(second.errors.contains("continuing from step \(saved)"))
-    try reference.expect(run, steps: 16)
+    try reference.expect(run, steps: 34)
     #expect(try run.steps("metrics.superseded.jsonl") == Array(reached.dropFirst(saved)))
   }
 
   @Test func theSupervisorStartsAKilledCoordinatorAgain() throws {
     let reference = try ReferenceRun.long.get()
     let train = try start(
-      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 16))
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 34))
     let run = RunFiles(Sandbox.current.path("run"))
     try run.wait(forStep: 4, of: train)
     try child("coordinator", of: train).send(SIGKILL)
     let outcome = try expect(train, endsWith: 0)
     #expect(outcome.errors.contains("the coordinator was ended by signal 9; starting it again"))
-    try reference.expect(run, steps: 16)
+    try reference.expect(run, steps: 34)
     let superseded = try run.steps("metrics.superseded.jsonl")
     #expect(!superseded.isEmpty)
     #expect(superseded.allSatisfy { $0.hash == reference.hashes[$0.step - 1] })
@@ -102,15 +101,15 @@ struct CrashTests {
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func aSignalSavesACheckpointFromWhichTheRunGoesOn(signal: Int32, code: Int32) throws {
-    let reference = try ReferenceRun.short.get()
+    let reference = try ReferenceRun.long.get()
     let train = try start(
-      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 24))
+      ["train", "--workers", "2", "--threads", "1", "--output", "run"] + reference.options(steps: 34))
     let run = RunFiles(Sandbox.current.path("run"))
     try run.wait(forStep: 4, of: train)
     train.signal(signal)
     let outcome = try expect(train, endsWith: code)
     let reached = try run.lastStep()
-    #expect(reached < 24)
+    #expect(reached < 34)
     #expect(outcome.errors.contains("--resume"))
     let status = try run.status()
     #expect(status["state"]?.stringValue == "interrupted")
@@ -122,7 +121,7 @@ struct CrashTests {
     let resumed = try trainer("train", "--resume", run.path, "--workers", "3", "--threads", "1")
     #expect(resumed.code == 0, "\(resumed)")
     #expect(resumed.errors.contains("continuing from step \(reached)"))
-    try reference.expect(run, steps: 24)
+    try reference.expect(run, steps: 34)
     #expect(try run.steps("metrics.superseded.jsonl").isEmpty)
     #expect(try run.status()["state"]?.stringValue == "done")
   }

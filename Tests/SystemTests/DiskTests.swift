@@ -52,7 +52,7 @@ struct DiskTests {
     try expectFailure(["train", "--output", "file/run"] + data, code: 73, saying: ["file/run"])
     try expectFailure(["init", "--width", "0.1", "--out", "nowhere/w.safetensors"], code: 73, saying: ["nowhere/w"])
     try expectFailure(
-      ["dataset", "synthesize", "--samples", "20", "--output", "file/set"], code: 73, saying: ["file/set"])
+      ["dataset", "synthesize", "--samples", "20", "--output", "file/set"], code: 73, saying: ["file'"])
   }
 
   @Test func aFolderThatHoldsARunIsNotOverwritten() throws {

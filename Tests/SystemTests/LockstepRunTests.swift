@@ -11,7 +11,7 @@ struct LockstepRunTests {
   init() throws { reference = try ReferenceRun.short.get() }
 
   /// Two epochs, so that the short last step of an epoch is followed by another epoch; and once the whole length.
-  @Test(arguments: [(1, 1, 6), (2, 1, 24), (2, 2, 6), (3, 1, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6)])
+  @Test(arguments: [(1, 1, 6), (2, 1, 12), (2, 2, 6), (3, 1, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6)])
   func theNumberOfWorkersAndThreadsChangesNothing(workers: Int, threads: Int, steps: Int) throws {
     let outcome = try trainer(
       ["train", "--workers", "\(workers)", "--threads", "\(threads)", "--output", "run"]
@@ -60,7 +60,7 @@ struct LockstepRunTests {
     let logs = try runs.map { run in
       try run.lines().filter { $0["kind"]?.stringValue != "event" }.map { line -> [JSONValue.Member] in
         guard case .object(let members) = line else { return [] }
-        return members.filter { !hostly.contains($0.name) }.sorted { $0.name < $1.name }
+        return members.filter { !hostly.contains($0.name) }
       }
     }
     #expect(logs[0] == logs[1] && logs[0].count == 6)

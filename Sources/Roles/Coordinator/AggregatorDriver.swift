@@ -79,18 +79,20 @@ final class AggregatorDriver {
   ///
   /// Returns whether there may be more.
   func drain() -> Bool {
-    while let event = monitor.receive() {
-      if event.kind == .disconnected, let descriptor = event.fileDescriptor,
-        let peer = peers.remove(descriptor: descriptor)
-      {
-        perform(state.handle(.disconnected(peer)))
-      }
-    }
+    let ended = peers.ended(monitor)
+    var mayHaveMore = true
     for _ in 0..<32 {
-      guard let received = router.receive() else { return false }
+      guard let received = router.receive() else {
+        mayHaveMore = false
+        break
+      }
       take(received)
     }
-    return true
+    for peer in ended {
+      peers.remove(peer)
+      perform(state.handle(.disconnected(peer)))
+    }
+    return mayHaveMore
   }
 
   /// What has happened since it was last asked.

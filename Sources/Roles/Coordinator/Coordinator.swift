@@ -164,18 +164,20 @@ public final class Coordinator {
   }
 
   private func drainControl() -> Bool {
-    while let event = controlMonitor.receive() {
-      if event.kind == .disconnected, let descriptor = event.fileDescriptor,
-        let peer = peers.remove(descriptor: descriptor)
-      {
-        handle(.disconnected(peer))
-      }
-    }
+    let ended = peers.ended(controlMonitor)
+    var mayHaveMore = true
     for _ in 0..<64 {
-      guard let received = control.receive() else { return false }
+      guard let received = control.receive() else {
+        mayHaveMore = false
+        break
+      }
       take(received)
     }
-    return true
+    for peer in ended {
+      peers.remove(peer)
+      handle(.disconnected(peer))
+    }
+    return mayHaveMore
   }
 
   private func take(_ received: consuming RouterSocket.Received) {

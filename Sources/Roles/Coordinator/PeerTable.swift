@@ -30,11 +30,19 @@ struct PeerTable {
   /// What ZeroMQ calls a peer; nil once it is gone.
   func name(of peer: Coordination.PeerID) -> Transport.PeerID? { names[peer] }
 
-  /// Forgets the peer whose connection had a descriptor, and says which it was.
-  mutating func remove(descriptor: Int32) -> Coordination.PeerID? {
-    guard let peer = descriptors.removeValue(forKey: descriptor) else { return nil }
-    remove(peer)
-    return peer
+  /// The peer whose connection had a descriptor, whose number the system may give to a new connection from now on. The peer
+  /// is still known: what it sent before may yet be read.
+  mutating func endConnection(descriptor: Int32) -> Coordination.PeerID? { descriptors.removeValue(forKey: descriptor) }
+
+  /// The peers whose connections have ended, as a monitor reports it: to be asked before reading the messages that came
+  /// until then, and to be acted on after that.
+  mutating func ended(_ monitor: SocketMonitor) -> [Coordination.PeerID] {
+    var ended: [Coordination.PeerID] = []
+    while let event = monitor.receive() {
+      guard event.kind == .disconnected, let descriptor = event.fileDescriptor else { continue }
+      if let peer = endConnection(descriptor: descriptor) { ended.append(peer) }
+    }
+    return ended
   }
 
   /// Forgets a peer: messages to it are dropped, and what it still sends comes from a stranger.

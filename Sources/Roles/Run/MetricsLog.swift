@@ -97,7 +97,7 @@ public final class MetricsLog {
   /// Opens the log of a run at a step: of a new run, or of one resumed from that step's checkpoint.
   public init(directory: RunDirectory, resumedAt step: Int) throws(Failure) {
     path = directory.file("metrics.jsonl")
-    encoder.outputFormatting = [.withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let old = FileManager.default.contents(atPath: path) ?? Data()

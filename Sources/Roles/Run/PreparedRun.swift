@@ -99,16 +99,25 @@ struct PreparedRun {
       }
     }
     if let stored = start.stored {
-      let differences = configuration.trajectoryDifferences(from: stored)
+      let differences = Set(configuration.trajectoryDifferences(from: stored).map(Self.option)).sorted()
       guard differences.isEmpty else {
         throw Failure(
           .mismatch,
-          "\(start.output) was run with other values of \(differences.map { "--\($0)" }.joined(separator: ", ")), which would change its bits; "
-            + "leave them out to continue it, or start a new run with another --output")
+          "\(start.output) was run with other values of \(differences.joined(separator: ", ")), which would change its "
+            + "bits; leave them out to continue it, or start a new run with another --output")
       }
     }
     (self.configuration, self.model, self.training, self.validation) = (configuration, model, training, validation)
     (self.initial, self.remarks) = (initial, remarks)
+  }
+
+  /// The option that decides a key of the configuration.
+  private static func option(deciding key: String) -> String {
+    switch key {
+    case "fingerprint", "samples": "--data"
+    case "initial-state": "--init-from or --seed"
+    default: "--\(key)"
+    }
   }
 
   /// Batch sizes, checked before any data is opened.

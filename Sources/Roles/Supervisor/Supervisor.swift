@@ -136,8 +136,9 @@ public final class Supervisor {
     say("\(who) was ended by signal \(signal); starting it again")
   }
 
-  /// Gives workers time to take leave, then ends them.
+  /// Ends the workers: the coordinator has ended, and may have had no chance to tell them.
   private func dismissWorkers() {
+    for worker in workers.values { worker.signal(SIGTERM) }
     let deadline = ContinuousClock.now + .seconds(5)
     while !workers.isEmpty && ContinuousClock.now < deadline {
       var items = workers.values.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }

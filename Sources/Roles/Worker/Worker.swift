@@ -69,6 +69,7 @@ public final class Worker {
       options.name
       ?? String(decoding: "\(host):\(ProcessInfo.processInfo.processIdentifier)".utf8.prefix(64), as: UTF8.self)
     line = StatusLine(prefix: "[\(name)] ")
+    try failing { try checkFusedMultiplyAdd() }
     // Drawn pictures need no copy: a worker draws them itself, in the size of the run.
     let spec = options.data.flatMap { $0 == "synthetic" || $0.hasPrefix("synthetic:") ? nil : $0 }
     copy = try spec.map { spec throws(Failure) in
@@ -208,7 +209,9 @@ public final class Worker {
 
   private func handle(_ input: WorkerState.Input) {
     for effect in state.handle(input, at: now) { perform(effect) }
-    if let upcoming = state.upcoming { assignment?.data.prepare(upcoming.pass, upcoming.leaves) }
+    if let upcoming = state.upcoming {
+      assignment?.data.prepare(upcoming.pass, upcoming: upcoming.leaves, assigned: upcoming.assigned)
+    }
   }
 
   private func perform(_ effect: WorkerState.Effect) {

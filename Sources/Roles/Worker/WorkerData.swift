@@ -14,6 +14,7 @@ final class WorkerData {
   let remotes: [SampleSet: RemoteSamples]
   private var requests: [Key: Int] = [:]
   private var nextRequest = 0
+  private var anticipated = 0
 
   private struct Key: Hashable {
     let pass: Pass
@@ -69,12 +70,31 @@ final class WorkerData {
   func set(of pass: Pass) -> SampleSet { pass.kind == .training ? .training : .validation }
   func epoch(of pass: Pass) -> Int { pass.kind == .training ? plan.epoch(ofStep: pass.step) : 0 }
 
-  /// Begins to load leaves that will be needed next, and gives up those of other passes.
-  func prepare(_ pass: Pass, _ leaves: [Int]) {
-    for key in requests.keys where key.pass < pass {
+  /// Begins to load the leaves that will be needed next, and gives up those that will not be.
+  ///
+  /// - Parameters:
+  ///   - upcoming: leaves of the pass that are still to be computed, in order.
+  ///   - assigned: all leaves of the pass that this worker was given.
+  func prepare(_ pass: Pass, upcoming: [Int], assigned: [Int]) {
+    let isWanted = { (key: Key) in
+      key.pass > pass || (key.pass == pass && (upcoming.isEmpty || upcoming.contains(key.leaf)))
+    }
+    for key in requests.keys.filter({ !isWanted($0) }) {
       if let id = requests.removeValue(forKey: key) { loaders[set(of: key.pass)]?.cancel(id: id) }
     }
-    for leaf in leaves.prefix(Self.ahead) { _ = request(pass, leaf) }
+    for leaf in upcoming.prefix(Self.ahead) { _ = request(pass, leaf) }
+    if upcoming.isEmpty { anticipate(after: pass, assigned) }
+  }
+
+  /// A step ahead: shares seldom change, so the next step's leaves are probably those of this one. Its samples are a pure
+  /// function of the configuration; a wrong guess costs some bytes.
+  private func anticipate(after pass: Pass, _ assigned: [Int]) {
+    guard pass.kind == .training, pass.step < configuration.steps, anticipated < pass.step + 1 else { return }
+    anticipated = pass.step + 1
+    let next = Pass(.training, step: anticipated)
+    let leaves = assigned.filter { $0 < plan.leaves(ofStep: next.step).leafCount }
+    for leaf in leaves.prefix(Self.ahead) { _ = request(next, leaf) }
+    for leaf in leaves.dropFirst(Self.ahead) { remotes[.training]?.prefetch(samples(next, leaf)) }
   }
 
   /// The loader and the number under which a leaf is loaded; taken once.
@@ -90,15 +110,18 @@ final class WorkerData {
     if let id = requests[key] { return id }
     nextRequest += 1
     requests[key] = nextRequest
-    let samples =
-      pass.kind == .training
-      ? plan.samples(ofStep: pass.step, leaf: leaf) : validationPlan.map { Array($0.positions(ofLeaf: leaf)) } ?? []
+    let samples = samples(pass, leaf)
     remotes[set(of: pass)]?.prefetch(samples)
     loaders[set(of: pass)]?.request(
       LeafRequest(
         id: nextRequest, samples: samples, epoch: epoch(of: pass),
         purpose: pass.kind == .training ? .training : .evaluation))
     return nextRequest
+  }
+
+  private func samples(_ pass: Pass, _ leaf: Int) -> [Int] {
+    pass.kind == .training
+      ? plan.samples(ofStep: pass.step, leaf: leaf) : validationPlan.map { Array($0.positions(ofLeaf: leaf)) } ?? []
   }
 
   /// Ends all waiting.

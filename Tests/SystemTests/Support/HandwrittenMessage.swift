@@ -5,6 +5,7 @@ enum HandwrittenMessage {
   static let version = 1
   static let hello = 1
   static let refuse = 2
+  static let welcome = 7
 
   /// A HELLO from nobody in particular.
   static func hello(version: Int = version, engine: UInt32 = 1, fingerprint: Digest? = nil) -> [UInt8] {
@@ -19,6 +20,11 @@ enum HandwrittenMessage {
   /// A REFUSE.
   static func refuse(version: Int = version, code: UInt8, reason: String) -> [UInt8] {
     message(version: version, kind: refuse, [code] + text(reason))
+  }
+
+  /// A message whose fields nobody of this version can read.
+  static func ofUnknownContent(version: Int, kind: Int) -> [UInt8] {
+    message(version: version, kind: kind, Array("what a later version says".utf8))
   }
 
   /// What a REFUSE says; nil for any other message.

@@ -16,9 +16,9 @@ struct ReferenceRun: Sendable {
   func options(steps: Int) -> [String] { options + ["--steps", String(steps)] }
 
   /// Three steps an epoch, the third with 5 samples instead of 16; augmentation and dropout on.
-  static let short = Result { try ReferenceRun(samples: 37, stepsPerEpoch: 3, steps: 24) }
-  /// Eleven steps an epoch, so that a crash has something to take back.
-  static let long = Result { try ReferenceRun(samples: 165, stepsPerEpoch: 11, steps: 16) }
+  static let short = Result { try ReferenceRun(samples: 37, stepsPerEpoch: 3, steps: 12) }
+  /// So long that there is time to disturb it, and 31 steps an epoch, so that a crash has something to take back.
+  static let long = Result { try ReferenceRun(samples: 485, stepsPerEpoch: 31, steps: 34) }
 
   private init(samples: Int, stepsPerEpoch: Int, steps: Int) throws {
     options = [

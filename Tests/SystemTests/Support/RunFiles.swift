@@ -20,7 +20,7 @@ struct RunFiles {
   func lines(_ name: String = "metrics.jsonl") throws -> [JSONValue] {
     guard let data = FileManager.default.contents(atPath: path + "/" + name) else { return [] }
     let whole = data[..<(data.lastIndex(of: UInt8(ascii: "\n")) ?? data.startIndex)]
-    return try whole.split(separator: UInt8(ascii: "\n")).map { try JSONValue(parsing: $0) }
+    return try whole.split(separator: UInt8(ascii: "\n")).map { try JSONValue(parsing: $0).sorted }
   }
 
   func lines(kind: String, of name: String = "metrics.jsonl") throws -> [JSONValue] {
@@ -104,6 +104,16 @@ func object(_ outcome: Outcome) throws -> JSONValue {
 }
 
 extension JSONValue {
+  /// With the members of every object in the order of their names, so that two values can be compared.
+  var sorted: JSONValue {
+    switch self {
+    case .object(let members):
+      .object(members.map { Member($0.name, $0.value.sorted) }.sorted { $0.name < $1.name })
+    case .array(let elements): .array(elements.map(\.sorted))
+    default: self
+    }
+  }
+
   /// The names of an object's members.
   var names: Set<String> {
     guard case .object(let members) = self else { return [] }

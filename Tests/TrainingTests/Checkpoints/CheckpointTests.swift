@@ -220,6 +220,8 @@ import Testing
       setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
       let newest = try store.newest(model: fixture.model, configuration: fixture.configuration)
       let after = try FileManager.default.contentsOfDirectory(atPath: store.directory).sorted()
+      // Leaving this way runs no deinit.
+      try FileManager.default.removeItem(atPath: directory.path)
       exit(code == 73 && newest.checkpoint.state.step == 1 && before == after ? 0 : 1)
     }
   }
