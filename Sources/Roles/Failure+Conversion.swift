@@ -14,7 +14,7 @@ extension Failure {
     case let error as DatasetError: self.init(ExitCode(rawValue: error.exitCode) ?? .badData, error.description)
     case let error as SampleError:
       self.init(Failure(from: error.underlying).code, error.description)
-    case let error as InterchangeError: self.init(.badData, error.description)
+    case let error as InterchangeError: self.init(ExitCode(rawValue: error.exitCode) ?? .badData, error.description)
     case let error as TransportError:
       if case .badEndpoint = error {
         self.init(.usage, error.description)

@@ -95,6 +95,17 @@ struct CommandTests {
     try reference.expect(RunFiles(box.path("second")), steps: 2)
   }
 
+  /// Workers without work are allowed, but not in silence.
+  @Test func moreWorkersThanMicrobatchesIsSaid() throws {
+    let reference = try ReferenceRun.short.get()
+    for (workers, isSaid) in [(5, true), (4, false)] {
+      let outcome = try trainer(
+        ["train", "--workers", "\(workers)", "--threads", "1", "--output", "\(workers)"] + reference.options(steps: 1))
+      #expect(outcome.code == 0, "\(outcome)")
+      #expect(outcome.errors.contains("microbatches") == isSaid, "\(outcome)")
+    }
+  }
+
   @Test func runsAreNumberedWithoutAnOutput() throws {
     let reference = try ReferenceRun.short.get()
     for number in 1...2 {

@@ -34,6 +34,7 @@ final class AggregatorDriver {
   private var peers = PeerTable(firstNumber: 1 << 32)
   private var statistics: [Double] = []
   private var news: [News] = []
+  private var inputs: [AggregatorState<BucketValue>.Input] = []
   /// The sessions whose sums came in for the open pass.
   private(set) var contributors: Set<UInt64> = []
   private var openPass: Pass?
@@ -66,13 +67,13 @@ final class AggregatorDriver {
   /// The learning rate of a step, as it is applied and logged.
   func learningRate(ofStep step: Int) -> Float { schedule.learningRate(step: step) }
 
-  func admit(_ session: UInt64) { perform(state.handle(.admit(session: session))) }
-  func expel(_ session: UInt64) { perform(state.handle(.expel(session: session))) }
+  func admit(_ session: UInt64) { handle(.admit(session: session)) }
+  func expel(_ session: UInt64) { handle(.expel(session: session)) }
 
   func open(_ pass: Pass) {
     openPass = pass
     contributors = []
-    perform(state.handle(.open(pass)))
+    handle(.open(pass))
   }
 
   /// Reads what has arrived, a bounded number of messages at a time so that control is looked at in between.
@@ -90,7 +91,7 @@ final class AggregatorDriver {
     }
     for peer in ended {
       peers.remove(peer)
-      perform(state.handle(.disconnected(peer)))
+      handle(.disconnected(peer))
     }
     return mayHaveMore
   }
@@ -115,9 +116,9 @@ final class AggregatorDriver {
             return
           }
           if contribution.key.pass == openPass { contributors.insert(contribution.session) }
-          perform(state.handle(.gradient(peer, contribution, value, tenure)))
+          handle(.gradient(peer, contribution, value, tenure))
         } else {
-          perform(state.handle(.message(peer, message, tenure)))
+          handle(.message(peer, message, tenure))
         }
       } catch {
         badMessages += 1
@@ -138,6 +139,16 @@ final class AggregatorDriver {
     let count = key.pass.kind == .training ? statisticsCount : StatisticsLayout.evaluationCount
     guard payload.count == count * MemoryLayout<Double>.size else { return nil }
     return .doubles((0..<count).map { payload.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self) })
+  }
+
+  /// Inputs that come up while effects are performed wait for their end: effects of an older state never follow newer ones.
+  private func handle(_ input: AggregatorState<BucketValue>.Input) {
+    inputs.append(input)
+    guard inputs.count == 1 else { return }
+    while let next = inputs.first {
+      perform(state.handle(next))
+      inputs.removeFirst()
+    }
   }
 
   private func perform(_ effects: [AggregatorState<BucketValue>.Effect]) {
@@ -172,7 +183,7 @@ final class AggregatorDriver {
   private func finish(_ pass: Pass) {
     let outcome = pass.kind == .training ? statistics.withUnsafeBufferPointer { training.finish(statistics: $0) } : nil
     news.append(.finished(pass, statistics: statistics, outcome))
-    if let outcome { perform(state.handle(.committed(version: outcome.step))) }
+    if let outcome { handle(.committed(version: outcome.step)) }
   }
 
   private func sendParameters(_ peer: Coordination.PeerID, _ version: Int, _ buckets: Range<Int>) {
@@ -193,7 +204,7 @@ final class AggregatorDriver {
     frame.withUnsafeMutableBytes { message.encode(envelope, payload: payload, into: $0) }
     if router.send(frame, to: name) == .unreachable {
       peers.remove(peer)
-      perform(state.handle(.disconnected(peer)))
+      handle(.disconnected(peer))
     }
   }
 }

@@ -24,7 +24,9 @@ public final class Coordinator {
   private let tenure: Tenure
   private var state: CoordinatorState?
   private var peers = PeerTable(firstNumber: 0)
+  private var inputs: [CoordinatorState.Input] = []
   private var badMessages = 0
+  private var hasSaidThatWorkersWait = false
   private var ending: (code: ExitCode, reason: String)?
   private var isDrained = false
   private let clock = ContinuousClock.now
@@ -208,8 +210,14 @@ public final class Coordinator {
     return .fault(fault)
   }
 
+  /// Inputs that come up while effects are performed wait for their end: effects of an older state never follow newer ones.
   private func handle(_ input: CoordinatorState.Input) {
-    for effect in state?.handle(input, at: now) ?? [] { perform(effect) }
+    inputs.append(input)
+    guard inputs.count == 1 else { return }
+    while let next = inputs.first {
+      for effect in state?.handle(next, at: now) ?? [] { perform(effect) }
+      inputs.removeFirst()
+    }
   }
 
   private func perform(_ effect: CoordinatorState.Effect) {
@@ -230,11 +238,22 @@ public final class Coordinator {
     case .openPass(let pass):
       aggregator.open(pass)
       digest(aggregator.takeNews())
-    case .event(let event): record.note(event, step: aggregator.training.step)
+    case .event(let event):
+      record.note(event, step: aggregator.training.step)
+      if case .joined = event { sayWhetherWorkersWait() }
     case .runFinished(let code, let reason), .runFailed(let code, let reason):
       ending = (ExitCode(rawValue: Int32(clamping: code)) ?? .temporary, reason)
     case .drained: isDrained = true
     }
+  }
+
+  private func sayWhetherWorkersWait() {
+    let workers = state?.workerCount ?? 0, microbatches = configuration.globalBatch / configuration.microbatch
+    guard workers > microbatches, !hasSaidThatWorkersWait else { return }
+    hasSaidThatWorkersWait = true
+    line.warn(
+      "\(workers) workers are more than a step's \(microbatches) microbatches: some will have nothing to do but to stand by"
+    )
   }
 
   private func fail(_ failure: Failure) {

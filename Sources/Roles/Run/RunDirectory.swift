@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Interchange
 import Lockstep
 import Wire
 
@@ -97,22 +98,5 @@ public final class RunDirectory: Sendable {
 
 /// Replaces a file as a whole: readers see the old contents or the new, never a part.
 func replaceFile(_ path: String, with data: Data) throws(Failure) {
-  func fail(_ temporary: String, _ descriptor: Int32) -> Failure {
-    let reason = String(cString: strerror(errno))
-    if descriptor >= 0 { close(descriptor) }
-    unlink(temporary)
-    return Failure(.cannotWrite, "cannot write \(path): \(reason)")
-  }
-  let temporary = path + ".new"
-  let descriptor = open(temporary, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o644)
-  guard descriptor >= 0 else { throw fail(temporary, -1) }
-  let written = data.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-  guard written == data.count, fsync(descriptor) == 0 else { throw fail(temporary, descriptor) }
-  close(descriptor)
-  guard rename(temporary, path) == 0 else { throw fail(temporary, -1) }
-  let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if folder >= 0 {
-    fsync(folder)
-    close(folder)
-  }
+  try failing { try AtomicFile.write(Array(data), to: path) }
 }
