@@ -69,9 +69,9 @@ let package = Package(
     tests("Interchange", ["Interchange"]),
     tests("Training", ["Training", "Models", "Datasets", "Interchange", "Compute", "Lockstep"]),
     tests("Wire", ["Wire", "Lockstep"]),
-    tests("Transport", ["Transport"]),
+    tests("Transport", ["Transport", "CZeroMQ"]),
     tests("Coordination", ["Coordination", "Wire", "Lockstep"]),
-    tests("Roles", ["Roles", "Training", "Lockstep"]),
+    tests("Roles", ["Roles", "Training", "Datasets", "Compute", "Coordination", "Transport", "Wire", "Lockstep"]),
     tests("System", ["Lockstep", "Interchange"]),
   ],
   swiftLanguageModes: [.v6]
