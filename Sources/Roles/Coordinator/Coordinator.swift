@@ -26,6 +26,7 @@ public final class Coordinator {
   private var peers = PeerTable(firstNumber: 0)
   private var inputs: [CoordinatorState.Input] = []
   private var badMessages = 0
+  private let expectedWorkers: Int?
   private var hasSaidThatWorkersWait = false
   private var ending: (code: ExitCode, reason: String)?
   private var isDrained = false
@@ -38,7 +39,11 @@ public final class Coordinator {
   ///
   /// - Parameters:
   ///   - endpoint: where workers connect; the sockets for bulk and samples stand beside it.
-  public init(_ start: RunStart, endpoint: String, bulkPort: Int?, samplePort: Int?) throws(Failure) {
+  ///   - expectedWorkers: how many a supervisor starts; nil where they come as they like.
+  public init(
+    _ start: RunStart, endpoint: String, bulkPort: Int?, samplePort: Int?, expectedWorkers: Int? = nil
+  ) throws(Failure) {
+    self.expectedWorkers = expectedWorkers
     line = StatusLine()
     let endpoints = try Endpoints(control: endpoint, bulkPort: bulkPort, samplePort: samplePort)
     line.say("reading the data …")
@@ -126,6 +131,7 @@ public final class Coordinator {
     let poller = Poller([control, controlMonitor, aggregator.router, aggregator.monitor, samples.router, signals])
     var nextTick = ContinuousClock.now
     var seenSignals = 0
+    if let expectedWorkers { sayWhetherWorkersWait(expectedWorkers) }
     handle(.start)
     while !isDrained {
       var isBusy = drainControl()
@@ -240,15 +246,15 @@ public final class Coordinator {
       digest(aggregator.takeNews())
     case .event(let event):
       record.note(event, step: aggregator.training.step)
-      if case .joined = event { sayWhetherWorkersWait() }
+      if case .joined = event { sayWhetherWorkersWait(state?.workerCount ?? 0) }
     case .runFinished(let code, let reason), .runFailed(let code, let reason):
       ending = (ExitCode(rawValue: Int32(clamping: code)) ?? .temporary, reason)
     case .drained: isDrained = true
     }
   }
 
-  private func sayWhetherWorkersWait() {
-    let workers = state?.workerCount ?? 0, microbatches = configuration.globalBatch / configuration.microbatch
+  private func sayWhetherWorkersWait(_ workers: Int) {
+    let microbatches = configuration.globalBatch / configuration.microbatch
     guard workers > microbatches, !hasSaidThatWorkersWait else { return }
     hasSaidThatWorkersWait = true
     line.warn(

@@ -108,7 +108,10 @@ public final class Supervisor {
   private static func startCoordinator(
     _ executable: String, _ options: Options, folder: String, resuming: Bool
   ) throws(Failure) -> ChildProcess {
-    var arguments = ["coordinator", "--bind", "ipc://\(folder)/control", "--supervisor", String(getpid())]
+    var arguments = [
+      "coordinator", "--bind", "ipc://\(folder)/control", "--supervisor", String(getpid()), "--expected-workers",
+      String(options.workers),
+    ]
     arguments += options.runArguments
     arguments += resuming ? ["--resume", options.output] : ["--output", options.output]
     return try ChildProcess(executable: executable, arguments: arguments)

@@ -17,6 +17,7 @@ struct CoordinatorCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Port of samples. (default: the second port after --bind's)", valueName: "port"))
   var samplePort: Int?
   @Option(help: .private) var supervisor: Int32?
+  @Option(help: .private) var expectedWorkers: Int?
   @OptionGroup var options: RunArguments
 
   func run() throws {
@@ -29,7 +30,7 @@ struct CoordinatorCommand: ParsableCommand {
     let environment = ProcessInfo.processInfo.environment
     let coordinator = try Coordinator(
       start, endpoint: bind ?? environment["TRAINER_BIND"] ?? "tcp://127.0.0.1:5555", bulkPort: bulkPort,
-      samplePort: samplePort)
+      samplePort: samplePort, expectedWorkers: expectedWorkers)
     try finish(with: try coordinator.run().rawValue)
   }
 }
