@@ -90,10 +90,10 @@ struct PreparedRun {
     do { try configuration.validate() } catch { throw Failure(.usage, "\(error)") }
 
     for size in configuration.trainingPlan.leafSizes {
-      if let layer = model.smallestLeafProblem(size) {
+      if let (layer, shape) = model.smallestLeafProblem(size) {
         throw Failure(
           .mismatch,
-          "a microbatch of \(size) would leave batch norm \(layer) a single value to take statistics of "
+          "a microbatch of \(size) would leave batch norm \(layer) (\(shape)) a single value to take statistics of "
             + "(\(training.count) samples in steps of \(batch.global)); choose another --global-batch or a larger --microbatch"
         )
       }
