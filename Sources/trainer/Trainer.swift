@@ -29,8 +29,9 @@ struct Trainer: ParsableCommand {
       end(
         Failure(
           .mismatch,
-          "this program was built for \(String(cString: platform_cpu_target())) CPUs (AVX2 and fused multiply-add), and this CPU "
-            + "lacks some of their instructions; use another host"))
+          "this program was built for \(String(cString: platform_cpu_target())) CPUs, and this CPU lacks some of their "
+            + "instructions; use another host, or a program that was built for this one (TRAINER_CPU in Package.swift)")
+      )
     }
     do {
       var command = try parseAsRoot()
