@@ -33,8 +33,8 @@ struct LeafSums {
   /// The plan's leaves.
   private(set) var assigned: Set<Int> = []
   /// Leaves to compute, in order.
-  private(set) var todo: [Int] = []
-  private var todoSet: Set<Int> = []
+  private(set) var remaining: [Int] = []
+  private var remainingSet: Set<Int> = []
   /// Leaves that are in some sum, kept or released.
   private var computed: Set<Int> = []
   /// Sums that wait for their sibling.
@@ -50,15 +50,15 @@ struct LeafSums {
   /// Takes over a plan; leaves out of the tree are left out.
   mutating func assign(_ leaves: [Int]) {
     assigned = Set(leaves.filter { $0 >= 0 && $0 < tree.leafCount })
-    todo = assigned.filter { !computed.contains($0) && $0 != current?.leaf }.sorted()
-    todoSet = Set(todo)
+    remaining = assigned.filter { !computed.contains($0) && $0 != current?.leaf }.sorted()
+    remainingSet = Set(remaining)
   }
 
   /// Begins the next leaf.
   mutating func beginNext() -> LeafTask? {
-    guard current == nil, let leaf = todo.first else { return nil }
-    todo.removeFirst()
-    todoSet.remove(leaf)
+    guard current == nil, let leaf = remaining.first else { return nil }
+    remaining.removeFirst()
+    remainingSet.remove(leaf)
     var sum = Subtree(leaf: leaf)
     var climb: [ClimbStep] = []
     while let (parent, sibling, isLeft) = tree.parent(of: sum), held.contains(sibling) {
@@ -100,7 +100,7 @@ struct LeafSums {
     guard let (_, sibling, _) = tree.parent(of: sum) else { return false }
     var leaf = sibling.lower
     while leaf < sibling.upper {
-      if todoSet.contains(leaf) {
+      if remainingSet.contains(leaf) {
         leaf += 1
       } else if let task = current, !task.isReleased, task.result.contains(Subtree(leaf: leaf)),
         sibling.contains(task.result)

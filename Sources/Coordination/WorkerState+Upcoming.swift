@@ -5,7 +5,7 @@ extension WorkerState {
   /// Beside them, all leaves that the plan assigns.
   public var upcoming: (pass: Pass, leaves: [Int], assigned: [Int])? {
     guard let sums else { return nil }
-    return (sums.pass, sums.todo, sums.assigned.sorted())
+    return (sums.pass, sums.remaining, sums.assigned.sorted())
   }
 
   /// What bulk and sample messages show to be let in; nil before the first WELCOME.

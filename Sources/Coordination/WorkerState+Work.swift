@@ -45,7 +45,7 @@ extension WorkerState {
     guard let shape, let sums, isConfigured else { return [] }
     var effects: [Effect] = []
     let version = sums.pass.version
-    if !sums.todo.isEmpty, completeVersion != version, fetch?.version != version {
+    if !sums.remaining.isEmpty, completeVersion != version, fetch?.version != version {
       fetch = VersionFetch(version: version, bucketCount: shape.gradientBuckets + 1)
       fetchRetry.restart(at: now)
     }
@@ -58,7 +58,7 @@ extension WorkerState {
       engine = EngineLeaf(task: task, awaited: task.isReleased ? Set(buckets) : [])
       effects.append(.startLeaf(task))
     }
-    if engine == nil, outbox.parcelCount == 0, self.sums?.todo.isEmpty == true, self.sums?.held.isEmpty == true {
+    if engine == nil, outbox.parcelCount == 0, self.sums?.remaining.isEmpty == true, self.sums?.held.isEmpty == true {
       effects += report(sums.pass)
     }
     return effects
