@@ -41,7 +41,7 @@ let package = Package(
     .target(name: "CPlatform", cSettings: shimSettings),
 
     room("Lockstep", ["CXXHash"]),
-    room("Compute", ["Lockstep"], settings: kernelSettings),
+    room("Compute", ["Lockstep", "CPlatform"], settings: kernelSettings),
     room("Models", ["Compute", "Lockstep"]),
     room("Datasets", ["Compute", "Lockstep", "CTurboJPEG", "CSPNG"]),
     room("Interchange", []),

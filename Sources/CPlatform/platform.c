@@ -32,3 +32,18 @@ int platform_signal_at_parent_exit(int signal) {
 int platform_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int platform_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+__attribute__((swiftcall)) void platform_lend(const void *function, const void *context,
+                                              struct platform_closure *closure);
+__attribute__((swiftcall)) void platform_call(const void *function, const void *context, intptr_t argument);
+
+__attribute__((swiftcall)) void platform_lend(const void *function, const void *context,
+                                              struct platform_closure *closure) {
+  closure->function = function;
+  closure->context = context;
+}
+
+__attribute__((swiftcall)) void platform_call(const void *function, const void *context, intptr_t argument) {
+  typedef __attribute__((swiftcall)) void body(intptr_t, __attribute__((swift_context)) const void *);
+  ((body *)function)(argument, context);
+}

@@ -10,6 +10,8 @@ struct ConvolutionTests {
     var accumulated: ReferenceTensor
     var dw, db: [Double]
     var spareLanesAreZero: Bool
+    /// Mean and variance of each of the output's channels.
+    var moments: [[Double]]
   }
 
   static func numbers(
@@ -25,7 +27,7 @@ struct ConvolutionTests {
     )
   }
 
-  static func run(_ test: ConvolutionCase, threads: Int, room: Int = 0) -> Run {
+  static func run(_ test: ConvolutionCase, threads: Int, room: Int = 0, normalized: Bool = false) -> Run {
     let (x, weights, bias, dy, before) = numbers(test)
     let pool = ThreadPool(threads: threads), convolution = test.convolution
     let packed = FloatStorage(count: convolution.packedCount)
@@ -39,59 +41,105 @@ struct ConvolutionTests {
     let input = Panels(x, room: room), gradient = Panels(dy, room: room)
     let y = Panels(resultLike: dy, room: room), dx = Panels(resultLike: x, room: room)
     let accumulated = Panels(before, room: room)
+    let vectors = TestNormalization(channels: test.channels.0, seed: 3)
+    let activation = Activation(input.tensor, normalization: normalized ? vectors.normalization : nil)
+    let blocks = convolution.momentBlocks(batch: test.batch)
+    let records = FloatStorage(count: Moments.floatCount(panels: y.tensor.panels, blocks: blocks))
+    let moments = Moments(records: records.pointer, panels: y.tensor.panels, blocks: blocks)
     convolution.forward(
-      input.tensor, weights: packed.pointer, bias: padded(bias), into: y.tensor, scratch: scratch.pointer, pool: pool)
-    convolution.backwardData(
-      gradient.tensor, weights: transposed.pointer, into: dx.tensor, accumulate: false, scratch: scratch.pointer,
-      pool: pool)
-    convolution.backwardData(
-      gradient.tensor, weights: transposed.pointer, into: accumulated.tensor, accumulate: true,
+      activation, weights: packed.pointer, bias: padded(bias), into: y.tensor, moments: moments,
       scratch: scratch.pointer, pool: pool)
     var dw = [Float](repeating: .nan, count: weights.count), db = [Float](repeating: .nan, count: bias.count)
-    convolution.backwardWeights(input.tensor, gradient.tensor, into: &dw, scratch: scratch.pointer, pool: pool)
-    convolution.backwardBias(gradient.tensor, into: &db, pool: pool)
+    convolution.backward(
+      activation, gradient.tensor, weights: transposed.pointer, into: &dw, dx: dx.tensor, accumulate: false,
+      scratch: scratch.pointer, pool: pool)
+    let first = dw
+    convolution.backward(
+      activation, gradient.tensor, weights: transposed.pointer, into: &dw, dx: accumulated.tensor, accumulate: true,
+      scratch: scratch.pointer, pool: pool)
+    #expect(dw == first)
+    convolution.backward(
+      activation, gradient.tensor, weights: nil, into: &dw, dx: nil, accumulate: false, scratch: scratch.pointer,
+      pool: pool)
+    #expect(dw == first)
+    biasGradient(gradient.tensor, into: &db, pool: pool)
     #expect((scratch.count - 64..<scratch.count).allSatisfy { scratch.pointer[$0] == 3.5 }, "scratch was overrun")
+    defer { withExtendedLifetime((input, gradient, vectors, records, packed, transposed)) {} }
     return Run(
       y: y.values, dx: dx.values, accumulated: accumulated.values, dw: dw.map { Double($0) }, db: db.map { Double($0) },
-      spareLanesAreZero: y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
+      spareLanesAreZero: y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero,
+      moments: (0..<y.tensor.panels).map { moments.combined(panel: $0) }.flatMap { panel in
+        (0..<16).map { [panel.mean[$0], panel.variance[$0]] }
+      })
   }
 
   /// A sum of n products in single precision may err by a few units in the last place of Σ|a b|, and by √n of them.
   static func tolerance(_ terms: Int) -> Double { (4 + Double(terms).squareRoot()) * 0x1p-24 }
 
-  @Test("Every kernel agrees with its definition in double precision", arguments: ConvolutionCase.all)
-  func agreesWithReference(_ test: ConvolutionCase) {
-    let (x, weights, bias, dy, before) = Self.numbers(test)
-    let result = Self.run(test, threads: 2), reference = ConvolutionReference(geometry: test.geometry)
-    func magnitudes(_ tensor: ReferenceTensor) -> ReferenceTensor {
-      ReferenceTensor(
-        batch: tensor.batch, channels: tensor.channels, height: tensor.height, width: tensor.width,
-        values: tensor.values.map { abs($0) })
-    }
+  /// Winograd's errors are of the size of the whole tile's products: limits relative to the output's rms over all elements.
+  static func isWinogradExact(_ actual: [Double], _ expected: [Double]) -> Bool {
+    let scale = (dot(expected, expected) / Double(expected.count)).squareRoot()
+    let differences = zip(actual, expected).map { ($0 - $1) / scale }
+    let rms = (dot(differences, differences) / Double(expected.count)).squareRoot()
+    return rms <= 2e-6 && differences.allSatisfy { abs($0) <= 3e-5 }
+  }
+
+  static func magnitudes(_ tensor: ReferenceTensor) -> ReferenceTensor {
+    ReferenceTensor(
+      batch: tensor.batch, channels: tensor.channels, height: tensor.height, width: tensor.width,
+      values: tensor.values.map { abs($0) })
+  }
+
+  @Test("Every kernel agrees with its definition in double precision", arguments: ConvolutionCase.all, [false, true])
+  func agreesWithReference(_ test: ConvolutionCase, normalized: Bool) {
+    var (x, weights, bias, dy, before) = Self.numbers(test)
+    if normalized { x = TestNormalization(channels: test.channels.0, seed: 3).applied(to: x) }
+    let result = Self.run(test, threads: 2, normalized: normalized)
+    let reference = ConvolutionReference(geometry: test.geometry)
     let weightSizes = weights.map { abs($0) }, taps = test.kernel.0 * test.kernel.1
+    let isWinograd = test.convolution.winograd != nil
+    func isClose(_ actual: [Double], _ expected: [Double], _ allowance: (Int) -> Double) -> Bool {
+      isWinograd ? Self.isWinogradExact(actual, expected) : excess(actual, expected, allowing: allowance) < 1
+    }
 
     let y = reference.forward(x, weights: weights, bias: bias)
-    let ySizes = reference.forward(magnitudes(x), weights: weightSizes, bias: bias.map { abs($0) })
+    let ySizes = reference.forward(Self.magnitudes(x), weights: weightSizes, bias: bias.map { abs($0) })
     let forwardTolerance = Self.tolerance(taps * test.channels.0)
-    #expect(excess(result.y.values, y.values) { forwardTolerance * ySizes.values[$0] } < 1)
+    #expect(isClose(result.y.values, y.values) { forwardTolerance * ySizes.values[$0] + 1e-30 })
 
     let dx = reference.backwardData(dy, weights: weights, like: x)
-    let dxSizes = reference.backwardData(magnitudes(dy), weights: weightSizes, like: x)
+    let dxSizes = reference.backwardData(Self.magnitudes(dy), weights: weightSizes, like: x)
     let dataTolerance = Self.tolerance(taps * test.channels.1)
     func allowance(_ index: Int) -> Double {
       dataTolerance * (dxSizes.values[index] + abs(before.values[index])) + 1e-30
     }
-    #expect(excess(result.dx.values, dx.values, allowing: allowance) < 1)
+    #expect(isClose(result.dx.values, dx.values, allowance))
     let sums = zip(dx.values, before.values).map { $0 + $1 }
-    #expect(excess(result.accumulated.values, sums, allowing: allowance) < 1)
+    #expect(isClose(result.accumulated.values, sums, allowance))
 
-    let dw = reference.backwardWeights(x, dy), dwSizes = reference.backwardWeights(magnitudes(x), magnitudes(dy))
+    let dw = reference.backwardWeights(x, dy)
+    let dwSizes = reference.backwardWeights(Self.magnitudes(x), Self.magnitudes(dy))
     let weightTolerance = Self.tolerance(dy.height * dy.width * test.batch)
-    #expect(excess(result.dw, dw) { weightTolerance * dwSizes[$0] + 1e-30 } < 1)
+    #expect(isClose(result.dw, dw) { weightTolerance * dwSizes[$0] + 1e-30 })
 
-    let db = reference.backwardBias(dy), dbSizes = reference.backwardBias(magnitudes(dy))
+    let db = reference.backwardBias(dy), dbSizes = reference.backwardBias(Self.magnitudes(dy))
     #expect(excess(result.db, db) { weightTolerance * dbSizes[$0] } < 1)
     #expect(result.spareLanesAreZero)
+  }
+
+  /// Those of the very values that were written.
+  @Test("The moments are those of the output", arguments: ConvolutionCase.all)
+  func moments(_ test: ConvolutionCase) {
+    let result = Self.run(test, threads: 3), y = result.y
+    for channel in 0..<y.channels {
+      let values = (0..<y.batch).flatMap { n in
+        (0..<y.height * y.width).map { y.values[(n * y.channels + channel) * y.height * y.width + $0] }
+      }
+      let mean = values.reduce(0, +) / Double(values.count)
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+      #expect(abs(result.moments[channel][0] - mean) <= 1e-6 * (abs(mean) + variance.squareRoot()))
+      #expect(abs(result.moments[channel][1] - variance) <= 1e-6 * (variance + 1e-6 * mean * mean))
+    }
   }
 
   @Test("Threads and a larger plan change no bit", arguments: ConvolutionCase.all)
@@ -100,7 +148,7 @@ struct ConvolutionTests {
     for (threads, room) in [(2, 0), (3, 2), (7, 1)] {
       let result = Self.run(test, threads: threads, room: room)
       #expect(result.y == expected.y && result.dx == expected.dx && result.accumulated == expected.accumulated)
-      #expect(result.dw == expected.dw && result.db == expected.db)
+      #expect(result.dw == expected.dw && result.db == expected.db && result.moments == expected.moments)
     }
   }
 
@@ -126,11 +174,12 @@ struct ConvolutionTests {
       (x, dy) = (alone(x), alone(dy))
       let y = Panels(resultLike: dy), dx = Panels(resultLike: x), input = Panels(x), gradient = Panels(dy)
       convolution.forward(
-        input.tensor, weights: packed.pointer, bias: padded(bias), into: y.tensor, scratch: scratch.pointer,
-        pool: pool)
-      convolution.backwardData(
-        gradient.tensor, weights: transposed.pointer, into: dx.tensor, accumulate: false, scratch: scratch.pointer,
-        pool: pool)
+        Activation(input.tensor), weights: packed.pointer, bias: padded(bias), into: y.tensor,
+        scratch: scratch.pointer, pool: pool)
+      var dw = [Float](repeating: 0, count: weights.count)
+      convolution.backward(
+        Activation(input.tensor), gradient.tensor, weights: transposed.pointer, into: &dw, dx: dx.tensor,
+        accumulate: false, scratch: scratch.pointer, pool: pool)
       #expect(y.values == alone(all.y) && dx.values == alone(all.dx), "\(test.testDescription)")
     }
   }
@@ -145,15 +194,15 @@ struct ConvolutionTests {
     let scratch = FloatStorage(count: convolution.scratchCount(batch: test.batch, threads: 2))
     let y = Panels(resultLike: dy), input = Panels(x)
     convolution.forward(
-      input.tensor, weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
+      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
     let expected = ConvolutionReference(geometry: test.geometry).forward(x, weights: weights)
     #expect(relativeError(y.values.values, expected.values) < 1e-6)
   }
 
-  @Test("NaN reaches exactly the outputs whose windows cover it")
+  @Test("With the direct method, NaN reaches exactly the outputs whose windows cover it")
   func nan() {
     let test = ConvolutionCase(
-      name: "NaN", channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (6, 7))
+      name: "NaN", channels: (16, 16), kernel: (3, 3), stride: (1, 2), padding: (1, 1), size: (6, 7))
     var (x, weights, _, dy, _) = Self.numbers(test)
     x[0, 5, 2, 3] = .nan
     let pool = ThreadPool(threads: 1), convolution = test.convolution
@@ -162,11 +211,11 @@ struct ConvolutionTests {
     let scratch = FloatStorage(count: convolution.scratchCount(batch: 1, threads: 1))
     let y = Panels(resultLike: dy), input = Panels(x)
     convolution.forward(
-      input.tensor, weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
+      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
     let result = y.values
     for h in 0..<6 {
-      for w in 0..<7 {
-        let isCovered = abs(h - 2) <= 1 && abs(w - 3) <= 1
+      for w in 0..<4 {
+        let isCovered = abs(h - 2) <= 1 && abs(2 * w - 3) <= 1
         #expect((0..<16).allSatisfy { result[0, $0, h, w].isNaN == isCovered })
       }
     }
@@ -196,5 +245,30 @@ struct ConvolutionTests {
         #expect(abs(slope(bias, k) { loss(x, weights, $0) } - db[k]) < 1e-7)
       }
     }
+  }
+}
+
+extension ConvolutionTests {
+  /// The first layer's input in its own layout instead of panels: the same bits.
+  @Test("Images are read as panels are", arguments: ConvolutionCase.all.filter { $0.convolution.readsImages })
+  func images(_ test: ConvolutionCase) {
+    let (x, weights, bias, dy, _) = Self.numbers(test)
+    let expected = Self.run(test, threads: 1)
+    let pool = ThreadPool(threads: 2), convolution = test.convolution
+    let nchw = x.values.map { Float($0) }, filters = weights.map { Float($0) }
+    let storage = FloatStorage(count: x.values.count)
+    let images = Images(
+      pointer: storage.pointer, batch: x.batch, height: x.height, width: x.width, channels: x.channels)
+    loadImages(nchw: nchw, into: images, pool: pool)
+    let packed = FloatStorage(count: convolution.packedCount)
+    convolution.pack(filters, into: packed.pointer, pool: pool)
+    let scratch = FloatStorage(count: convolution.scratchCount(batch: test.batch, threads: 2))
+    let y = Panels(resultLike: dy), gradient = Panels(dy)
+    convolution.forward(
+      images, weights: packed.pointer, bias: padded(bias), into: y.tensor, scratch: scratch.pointer, pool: pool)
+    var dw = [Float](repeating: .nan, count: weights.count)
+    convolution.backward(images, gradient.tensor, into: &dw, scratch: scratch.pointer, pool: pool)
+    withExtendedLifetime((storage, packed, gradient)) {}
+    #expect(y.values == expected.y && dw.map { Double($0) } == expected.dw)
   }
 }

@@ -17,13 +17,14 @@ struct LocalResponseNormTests {
     let pool = ThreadPool(threads: threads)
     let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: x), dx = Panels(resultLike: x)
     let accumulated = Panels(x)
+    let scratch = FloatStorage(count: localResponseNormScratchCount(channels: x.channels, threads: threads))
     localResponseNormForward(
       input.tensor, into: y.tensor, size: constants.size, alpha: constants.alpha, beta: constants.beta,
-      k: constants.k, pool: pool)
+      k: constants.k, scratch: scratch.pointer, pool: pool)
     for (target, accumulate) in [(dx, false), (accumulated, true)] {
       localResponseNormBackward(
-        input.tensor, y.tensor, gradient.tensor, into: target.tensor, accumulate: accumulate, size: constants.size,
-        alpha: constants.alpha, beta: constants.beta, k: constants.k, pool: pool)
+        input.tensor, gradient.tensor, into: target.tensor, accumulate: accumulate, size: constants.size,
+        alpha: constants.alpha, beta: constants.beta, k: constants.k, scratch: scratch.pointer, pool: pool)
     }
     #expect(y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
     return (y.values, dx.values, accumulated.values)

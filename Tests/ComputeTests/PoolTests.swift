@@ -22,11 +22,15 @@ struct PoolTests {
       Case(3, 2, 1, true, (1, 3, 4, 4)), Case(2, 2, 0, true, (2, 16, 7, 6)), Case(5, 3, 0, false, (1, 24, 14, 11)),
       Case(7, 1, 0, false, (2, 16, 8, 8)), Case(3, 1, 1, true, (1, 16, 1, 1)), Case(3, 3, 0, false, (1, 16, 9, 10)),
       Case(3, 1, 0, false, (1, 16, 3, 4)), Case(1, 1, 0, false, (1, 3, 3, 2)), Case(3, 2, 0, true, (1, 16, 2, 3)),
+      // Several blocks of rows, which begin and end within samples.
+      Case(3, 1, 1, false, (3, 24, 41, 33)), Case(3, 2, 0, true, (2, 16, 83, 65)), Case(2, 2, 0, false, (2, 16, 90, 41)),
+      Case(5, 2, 2, false, (2, 16, 60, 37)), Case(1, 2, 0, false, (1, 16, 9, 9)), Case(2, 3, 1, true, (1, 16, 9, 8)),
     ]
   }
 
   struct Result: Equatable {
     var y, dx, accumulated: ReferenceTensor
+    var winners: [UInt8] = []
   }
 
   static func numbers(_ test: Case) -> (x: ReferenceTensor, dy: ReferenceTensor) {
@@ -38,34 +42,94 @@ struct PoolTests {
     return (x, numbers.tensor(y.batch, y.channels, y.height, y.width))
   }
 
-  static func maximum(_ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry, threads: Int) -> Result {
+  static func maximum(
+    _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry, threads: Int,
+    normalization: Normalization? = nil
+  ) -> Result {
+    let pool = ThreadPool(threads: threads)
+    let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
+    let accumulated = Panels(x), evaluated = Panels(resultLike: dy)
+    let scratch = FloatStorage(count: geometry.scratchCount(width: x.width, threads: threads))
+    var winners = [UInt8](
+      repeating: 99,
+      count: PoolGeometry.winnerCount(batch: dy.batch, height: dy.height, width: dy.width, channels: dy.channels))
+    let activation = Activation(input.tensor, normalization: normalization)
+    maxPoolForward(
+      activation, into: y.tensor, winners: &winners, geometry: geometry, scratch: scratch.pointer, pool: pool)
+    maxPoolForward(
+      activation, into: evaluated.tensor, winners: nil, geometry: geometry, scratch: scratch.pointer, pool: pool)
+    for (target, accumulate) in [(dx, false), (accumulated, true)] {
+      maxPoolBackward(
+        winners: winners, gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry, pool: pool)
+    }
+    #expect(y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
+    #expect(evaluated.bits == y.bits && evaluated.spareLanesAreZero)
+    return Result(y: y.values, dx: dx.values, accumulated: accumulated.values, winners: winners)
+  }
+
+  static func average(
+    _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry, countsPadding: Bool, threads: Int,
+    normalization: Normalization? = nil
+  ) -> Result {
     let pool = ThreadPool(threads: threads)
     let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
     let accumulated = Panels(x)
-    maxPoolForward(input.tensor, into: y.tensor, geometry: geometry, pool: pool)
+    let scratch = FloatStorage(count: geometry.scratchCount(width: x.width, threads: threads))
+    averagePoolForward(
+      Activation(input.tensor, normalization: normalization), into: y.tensor, geometry: geometry,
+      countsPadding: countsPadding, scratch: scratch.pointer, pool: pool)
     for (target, accumulate) in [(dx, false), (accumulated, true)] {
-      maxPoolBackward(
-        input.tensor, y.tensor, gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry,
-        pool: pool)
+      averagePoolBackward(
+        gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry, countsPadding: countsPadding,
+        scratch: scratch.pointer, pool: pool)
     }
     #expect(y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
     return Result(y: y.values, dx: dx.values, accumulated: accumulated.values)
   }
 
-  static func average(
-    _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry, countsPadding: Bool, threads: Int
-  ) -> Result {
-    let pool = ThreadPool(threads: threads)
-    let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
-    let accumulated = Panels(x)
-    averagePoolForward(input.tensor, into: y.tensor, geometry: geometry, countsPadding: countsPadding, pool: pool)
-    for (target, accumulate) in [(dx, false), (accumulated, true)] {
-      averagePoolBackward(
-        gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry, countsPadding: countsPadding,
-        pool: pool)
+  /// What a normalisation makes of a tensor, in single precision.
+  static func normalized(_ x: ReferenceTensor, _ normalization: Normalization) -> ReferenceTensor {
+    let input = Panels(x), z = Panels(resultLike: x)
+    BatchNorm(channels: x.channels, epsilon: 1).evaluate(
+      input.tensor, normalization: normalization, into: z.tensor, pool: ThreadPool(threads: 1))
+    return z.values
+  }
+
+  @Test("Pools of a normalised tensor are those of what the normalisation makes of it", arguments: Case.all)
+  func normalizes(_ test: Case) {
+    let (x, dy) = Self.numbers(test)
+    let norm = TestNormalization(channels: x.channels, seed: 5), z = Self.normalized(x, norm.normalization)
+    for threads in [1, 3] {
+      #expect(
+        Self.maximum(x, dy, test.geometry, threads: threads, normalization: norm.normalization).winners
+          == Self.maximum(z, dy, test.geometry, threads: threads).winners)
+      #expect(
+        Self.maximum(x, dy, test.geometry, threads: threads, normalization: norm.normalization).y
+          == Self.maximum(z, dy, test.geometry, threads: threads).y)
+      #expect(
+        Self.average(
+          x, dy, test.geometry, countsPadding: true, threads: threads, normalization: norm.normalization
+        ).y == Self.average(z, dy, test.geometry, countsPadding: true, threads: threads).y)
     }
-    #expect(y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
-    return Result(y: y.values, dx: dx.values, accumulated: accumulated.values)
+  }
+
+  /// Where the winners are in an NCHW tensor, in the order of the outputs.
+  static func places(
+    _ winners: [UInt8], _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry
+  ) -> [Int] {
+    var places: [Int] = []
+    dy.forEachPlane { n, c in
+      for row in 0..<dy.height {
+        for column in 0..<dy.width {
+          let pixel = ((c / 16 * dy.batch + n) * dy.height + row) * dy.width + column
+          let winner = Int(winners[pixel * 16 + c % 16])
+          let h = row * geometry.stride - geometry.padding + winner / geometry.kernel
+          let w = column * geometry.stride - geometry.padding + winner % geometry.kernel
+          places.append(((n * x.channels + c) * x.height + h) * x.width + w)
+        }
+      }
+    }
+    return places
   }
 
   @Test("Maxima and their gradients agree with the definition", arguments: Case.all)
@@ -74,6 +138,7 @@ struct PoolTests {
     let result = Self.maximum(x, dy, test.geometry, threads: 2)
     let dx = reference.maximumBackward(x, dy)
     #expect(result.y == reference.maximum(x).y)
+    #expect(Self.places(result.winners, x, dy, test.geometry) == reference.maximum(x).places)
     #expect(excess(result.dx.values, dx.values) { _ in 1e-6 } < 1)
     #expect(excess(result.accumulated.values, zip(dx.values, x.values).map { $0 + $1 }) { _ in 1e-5 } < 1)
     for threads in [1, 3, 7] { #expect(Self.maximum(x, dy, test.geometry, threads: threads) == result) }
@@ -94,16 +159,21 @@ struct PoolTests {
 
   @Test(
     "Adaptive averages agree with the definition",
-    arguments: [(7, 7, 1, 1), (14, 14, 4, 4), (16, 16, 4, 4), (2, 2, 4, 4), (5, 8, 3, 2)])
+    arguments: [(7, 7, 1, 1), (14, 14, 4, 4), (16, 16, 4, 4), (2, 2, 4, 4), (5, 8, 3, 2), (1, 1, 3, 1), (60, 50, 7, 9)])
   func adaptiveAgrees(_ shape: (Int, Int, Int, Int)) {
     var numbers = TestNumbers(3)
     let x = numbers.tensor(2, 24, shape.0, shape.1), dy = numbers.tensor(2, 24, shape.2, shape.3)
     let reference = AdaptivePoolReference(height: shape.2, width: shape.3), pool = ThreadPool(threads: 2)
     let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
     let accumulated = Panels(x)
-    adaptiveAveragePoolForward(input.tensor, into: y.tensor, pool: pool)
-    adaptiveAveragePoolBackward(gradient.tensor, into: dx.tensor, accumulate: false, pool: pool)
-    adaptiveAveragePoolBackward(gradient.tensor, into: accumulated.tensor, accumulate: true, pool: pool)
+    let scratch = FloatStorage(
+      count: adaptiveAveragePoolScratchCount(
+        height: shape.0, width: shape.1, outputHeight: shape.2, outputWidth: shape.3, threads: 2))
+    adaptiveAveragePoolForward(Activation(input.tensor), into: y.tensor, scratch: scratch.pointer, pool: pool)
+    adaptiveAveragePoolBackward(
+      gradient.tensor, into: dx.tensor, accumulate: false, scratch: scratch.pointer, pool: pool)
+    adaptiveAveragePoolBackward(
+      gradient.tensor, into: accumulated.tensor, accumulate: true, scratch: scratch.pointer, pool: pool)
     let expected = reference.backward(dy, like: x)
     #expect(excess(y.values.values, reference.forward(x).values) { _ in 1e-6 } < 1)
     #expect(excess(dx.values.values, expected.values) { _ in 4e-6 } < 1)

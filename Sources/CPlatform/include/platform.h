@@ -18,3 +18,13 @@ int platform_eventfd(void);
 
 /// A descriptor that becomes readable when process `pid` ends, or -1 with errno set.
 int platform_pidfd_open(pid_t pid);
+
+/// The two words of a Swift closure that is lent for the time of a call: its code, and what it captured.
+struct platform_closure {
+  const void *function;
+  const void *context;
+};
+
+// Two functions with Swift's calling convention, declared where they are used. `platform_lend` takes a closure that may not
+// escape, `(Int) -> Void`, and writes down its words; `platform_call` calls it by them. So a loop can hand its body to
+// other threads for as long as it waits for them, and nothing is allocated, as it would be for an escaping closure.

@@ -1,59 +1,110 @@
 extension Convolution {
+  private var taps: Int { geometry.kernelHeight * geometry.kernelWidth }
+
   /// Writes weights in the order that `forward` reads: [output panel][input panel][row][column][lane][16 outputs].
   ///
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func pack(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
-    let taps = geometry.kernelHeight * geometry.kernelWidth
-    packPanels(
-      forwardPass, oihw, outerCount: geometry.outputChannels, outerStride: geometry.inputChannels * taps,
-      innerCount: geometry.inputChannels, innerStride: taps, packed, pool
-    ) { row, column in row * geometry.kernelWidth + column }
-  }
-
-  /// Writes weights in the order that `backwardData` reads: for each phase of the stride, transposed and turned around.
-  ///
-  /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
-  public func packTransposed(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
-    let taps = geometry.kernelHeight * geometry.kernelWidth
-    for pass in dataPasses where pass.rowTaps > 0 && pass.columnTaps > 0 {
-      packPanels(
-        pass.correlation, oihw, outerCount: geometry.inputChannels, outerStride: taps,
-        innerCount: geometry.outputChannels, innerStride: geometry.inputChannels * taps, packed + pass.weightStart, pool
-      ) { row, column in
-        let kernelRow = pass.firstRow + (pass.rowTaps - 1 - row) * pass.rowStride
-        let kernelColumn = pass.firstColumn + (pass.columnTaps - 1 - column) * pass.columnStride
-        return kernelRow * geometry.kernelWidth + kernelColumn
+    if let winograd { return winograd.pack(oihw, into: packed, pool: pool) }
+    let (taps, lanes, inputPanels) = (self.taps, forwardPass.lanes, forwardPass.inputPanels)
+    let geometry = self.geometry, filter = geometry.inputChannels * taps
+    pool.forEach(forwardPass.outputPanels * inputPanels) { item, _ in
+      let firstOutput = item / inputPanels * rowWidth, firstInput = item % inputPanels * rowWidth
+      let outputs = min(rowWidth, geometry.outputChannels - firstOutput)
+      let inputs = min(lanes, geometry.inputChannels - firstInput)
+      let source = oihw + firstOutput * filter + firstInput * taps
+      let target = packed + item * taps * lanes * rowWidth
+      if inputs < lanes || outputs < rowWidth { clearRows(target, taps * lanes) }
+      // A filter's floats for these inputs lie together, channel by channel: blocks of 16 of 16 filters are transposed.
+      let whole = outputs == rowWidth ? inputs * taps / rowWidth * rowWidth : 0
+      withTransposeBlock { block in
+        for first in stride(from: 0, to: whole, by: rowWidth) {
+          transpose16(source + first, filter, into: block, rowWidth)
+          for index in 0..<rowWidth {
+            let (channel, tap) = ((first + index) / taps, (first + index) % taps)
+            store(load(block + index * rowWidth), target + (tap * lanes + channel) * rowWidth)
+          }
+        }
+      }
+      for index in whole..<inputs * taps {
+        let row = target + (index % taps * lanes + index / taps) * rowWidth
+        for output in 0..<outputs { row[output] = source[output * filter + index] }
       }
     }
   }
 
-  /// Packs one pass: `outer` are the channels that its output has, `inner` those that it sums over, `tap` the place of a
-  /// window's element in the 2-D filter.
-  private func packPanels(
-    _ pass: Correlation, _ oihw: FloatPointer, outerCount: Int, outerStride: Int, innerCount: Int, innerStride: Int,
-    _ packed: MutableFloatPointer, _ pool: ThreadPool, tap: (_ row: Int, _ column: Int) -> Int
-  ) {
-    let (kernelRows, kernelColumns, lanes) = (pass.rows.kernel, pass.columns.kernel, pass.lanes)
-    let inputPanels = pass.inputPanels, panelRows = kernelRows * kernelColumns * lanes
-    pool.forEach(pass.outputPanels * inputPanels) { item, _ in
-      let firstOuter = item / inputPanels * rowWidth, firstInner = item % inputPanels * rowWidth
-      let outers = min(rowWidth, outerCount - firstOuter), inners = min(lanes, innerCount - firstInner)
-      var target = packed + item * panelRows * rowWidth
-      for row in 0..<kernelRows {
-        for column in 0..<kernelColumns {
-          let source = oihw + tap(row, column) + firstOuter * outerStride + firstInner * innerStride
-          for lane in 0..<lanes {
-            if lane < inners {
-              let element = source + lane * innerStride
-              for outer in 0..<outers { target[outer] = element[outer * outerStride] }
-              for outer in outers..<rowWidth { target[outer] = 0 }
-            } else {
-              store(Row.zero, target)
+  /// Writes weights in the order that `backward` reads: for each phase of the stride, transposed and turned around.
+  ///
+  /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
+  public func packTransposed(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+    if let winograd { return winograd.packTransposed(oihw, into: packed, pool: pool) }
+    let geometry = self.geometry, taps = self.taps, filter = geometry.inputChannels * taps
+    let inputPanels = forwardPass.inputPanels, outputPanels = forwardPass.outputPanels
+    let dataPasses = self.dataPasses
+    pool.forEach(inputPanels * outputPanels) { item, _ in
+      let inputPanel = item / outputPanels, firstOutput = item % outputPanels * rowWidth
+      let inputs = min(rowWidth, geometry.inputChannels - inputPanel * rowWidth)
+      let outputs = min(rowWidth, geometry.outputChannels - firstOutput)
+      withTransposeBlock { block in
+        for lane in 0..<rowWidth {
+          let start = (firstOutput + lane) * filter + inputPanel * rowWidth * taps
+          // All taps of the 16 inputs at once, if a row of 16 floats does not reach beyond the weights.
+          let isTransposed =
+            lane < outputs && inputs == rowWidth && taps <= rowWidth
+            && start + (rowWidth - 1) * taps + rowWidth <= geometry.weightCount
+          if isTransposed { transpose16(oihw + start, taps, into: block, rowWidth) }
+          for pass in dataPasses where pass.rowTaps > 0 && pass.columnTaps > 0 && lane < pass.correlation.lanes {
+            let panel =
+              packed + pass.weightStart + item * pass.rowTaps * pass.columnTaps * pass.correlation.lanes * rowWidth
+            for row in 0..<pass.rowTaps {
+              let kernelRow = pass.firstRow + (pass.rowTaps - 1 - row) * pass.rowStride
+              for column in 0..<pass.columnTaps {
+                let kernelColumn = pass.firstColumn + (pass.columnTaps - 1 - column) * pass.columnStride
+                let tap = kernelRow * geometry.kernelWidth + kernelColumn
+                let target = panel + ((row * pass.columnTaps + column) * pass.correlation.lanes + lane) * rowWidth
+                if isTransposed {
+                  store(load(block + tap * rowWidth), target)
+                } else {
+                  store(Row.zero, target)
+                  guard lane < outputs else { continue }
+                  for input in 0..<inputs { target[input] = oihw[start + input * taps + tap] }
+                }
+              }
             }
-            target += rowWidth
           }
         }
       }
     }
+  }
+
+  /// Writes one input and output panel's gradient, [row][column][lane][16 outputs], where it belongs.
+  func unpack(_ sums: FloatPointer, input: Int, output: Int, _ oihw: MutableFloatPointer) {
+    let (taps, lanes) = (self.taps, forwardPass.lanes), filter = geometry.inputChannels * taps
+    let outputs = min(rowWidth, geometry.outputChannels - output * rowWidth)
+    let inputs = min(lanes, geometry.inputChannels - input * rowWidth)
+    let target = oihw + output * rowWidth * filter + input * rowWidth * taps
+    let whole = outputs == rowWidth ? inputs * taps / rowWidth * rowWidth : 0
+    withTransposeBlock { block in
+      for first in stride(from: 0, to: whole, by: rowWidth) {
+        for index in 0..<rowWidth {
+          let (channel, tap) = ((first + index) / taps, (first + index) % taps)
+          store(load(sums + (tap * lanes + channel) * rowWidth), block + index * rowWidth)
+        }
+        transpose16(block, rowWidth, into: target + first, filter)
+      }
+    }
+    for index in whole..<inputs * taps {
+      let row = sums + (index % taps * lanes + index / taps) * rowWidth
+      for lane in 0..<outputs { target[lane * filter + index] = row[lane] }
+    }
+  }
+}
+
+/// Lends 16 × 16 floats of the stack.
+@inline(__always)
+func withTransposeBlock(_ body: (MutableFloatPointer) -> Void) {
+  withUnsafeTemporaryAllocation(of: Row.self, capacity: rowWidth) { rows in
+    guard let first = rows.baseAddress else { return }
+    body(UnsafeMutableRawPointer(first).assumingMemoryBound(to: Float.self))
   }
 }

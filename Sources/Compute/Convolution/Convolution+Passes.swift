@@ -1,36 +1,91 @@
 extension Convolution {
+  /// Blocks of `Moments` that `forward` gathers.
+  public func momentBlocks(batch: Int) -> Int {
+    winograd?.momentBlocks(batch) ?? dividedUp(forwardPass.gridPixels(batch), forwardPass.blockPixels)
+  }
+
   /// y = weights ⋆ x + bias.
   ///
   /// - Parameters:
   ///   - weights: as `pack` wrote them.
   ///   - bias: [16 · panels], zero beyond the channels; nil for none.
+  ///   - moments: where those of y are recorded, if anybody wants them.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func forward(
-    _ x: PanelTensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, into y: PanelTensor,
-    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+    _ x: Activation, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, into y: PanelTensor,
+    moments: Moments? = nil, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    check(x, y)
-    correlate(forwardPass, x, weights, start: bias.map { .bias($0) } ?? .zero, y, scratch, pool)
+    check(x.tensor, y)
+    if let winograd {
+      winograd.forward(x, weights: weights, bias: bias, into: y, moments: moments, scratch: scratch, pool: pool)
+    } else {
+      let start: Start = bias.map { .bias($0) } ?? .zero
+      correlate(forwardPass, PixelSource(x), weights, start: start, y, moments: moments, scratch, pool)
+    }
   }
 
-  /// dx = (or +=, if `accumulate`) the gradient with respect to the input.
+  /// Whether it reads images in the order that they come in: whether their channels are less than a panel's.
+  public var readsImages: Bool { winograd == nil && geometry.inputChannels < rowWidth }
+
+  /// The same for the network's input, for a convolution that `readsImages`.
+  public func forward(
+    _ images: Images, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, into y: PanelTensor,
+    moments: Moments? = nil, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    check(images, y)
+    let start: Start = bias.map { .bias($0) } ?? .zero
+    correlate(forwardPass, PixelSource(images), weights, start: start, y, moments: moments, scratch, pool)
+  }
+
+  /// The gradients with respect to the weights and to the input.
   ///
   /// - Parameters:
-  ///   - weights: as `packTransposed` wrote them.
+  ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
+  ///   - oihw: the weights' gradient, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten.
+  ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats, their contents lost.
-  public func backwardData(
-    _ dy: PanelTensor, weights: UnsafePointer<Float>, into dx: PanelTensor, accumulate: Bool,
-    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+  public func backward(
+    _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, into oihw: UnsafeMutablePointer<Float>,
+    dx: PanelTensor?, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    check(dx, dy)
+    check(x.tensor, dy)
+    require(dx == nil || weights != nil, "the gradient of the input is made of the weights")
+    if let dx { check(dx, dy) }
+    if let winograd {
+      winograd.backward(
+        x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch: scratch, pool: pool)
+      return
+    }
+    sumWeightGradient(PixelSource(x), dy, oihw, scratch, pool)
+    guard let dx, let weights else { return }
     for pass in dataPasses {
       if pass.rowTaps > 0 && pass.columnTaps > 0 {
         correlate(
-          pass.correlation, dy, weights + pass.weightStart, start: accumulate ? .output : .zero, dx, scratch, pool)
+          pass.correlation, PixelSource(Activation(dy)), weights + pass.weightStart, start: accumulate ? .output : .zero, dx,
+          moments: nil, scratch, pool)
       } else if !accumulate {
         clear(pass.correlation, dx, pool)
       }
     }
+  }
+
+  /// The gradient with respect to the weights where the network's input is what is read.
+  public func backward(
+    _ images: Images, _ dy: PanelTensor, into oihw: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
+  ) {
+    check(images, dy)
+    sumWeightGradient(PixelSource(images), dy, oihw, scratch, pool)
+  }
+
+  private func check(_ images: Images, _ y: PanelTensor) {
+    require(readsImages, "a convolution that reads images reads less than a panel's channels")
+    require(
+      images.height == inputHeight && images.width == inputWidth && images.channels == geometry.inputChannels
+        && images.batch == y.batch, "images have the shape that the convolution was planned for")
+    require(
+      y.height == outputHeight && y.width == outputWidth && y.channels == geometry.outputChannels,
+      "a convolution's output has the shape it was planned for")
   }
 
   func correlationScratch(_ pass: Correlation, _ threads: Int) -> Int {
@@ -44,14 +99,14 @@ extension Convolution {
   }
 
   private func correlate(
-    _ pass: Correlation, _ x: PanelTensor, _ weights: FloatPointer, start: Start, _ y: PanelTensor,
+    _ pass: Correlation, _ x: PixelSource, _ weights: FloatPointer, start: Start, _ y: PanelTensor, moments: Moments?,
     _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     store(Row.zero, scratch)
     let zeros = FloatPointer(scratch), shared = scratch + rowWidth
-    let runs = pass.writeRuns(x.panelStride, into: shared)
+    let runs = pass.writeRuns(into: shared)
     let blockScratch = pass.blockScratch(panels: pass.inputPanels), perThread = shared + pass.runScratch
-    let total = pass.gridPixels(x.batch), blockPixels = pass.blockPixels
+    let total = pass.gridPixels(y.batch), blockPixels = pass.blockPixels
     let blocks = dividedUp(total, blockPixels)
     // Few blocks: several threads take different output panels of the same one.
     let wanted = pool.threads == 1 ? 1 : dividedUp(4 * pool.threads, max(1, blocks))
@@ -83,6 +138,11 @@ extension Convolution {
         }
         run += count
       }
+      guard let moments else { return }
+      for panel in panels {
+        moments.gather(
+          FloatPointer(y.panel(panel)) + first * rowWidth, block.count, block: item / groups, panel: panel)
+      }
     }
   }
 
@@ -98,5 +158,26 @@ extension Convolution {
         }
       }
     }
+  }
+}
+
+/// The gradient with respect to the bias of a convolution, [channels]; overwritten.
+///
+/// Each channel's sum over all pixels is taken in single precision over chunks, and in double precision over the chunks.
+public func biasGradient(_ dy: PanelTensor, into bias: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+  let chunk = 128, count = dy.pixels, channels = dy.channels
+  pool.forEach(dy.panels) { panel, _ in
+    let source = FloatPointer(dy.panel(panel))
+    var total = WideRow.zero
+    var start = 0
+    while start < count {
+      let end = min(count, start + chunk)
+      var sum = Row.zero
+      for pixel in start..<end { sum += load(source + pixel * rowWidth) }
+      total += WideRow(sum)
+      start = end
+    }
+    let first = panel * rowWidth
+    for lane in 0..<min(rowWidth, channels - first) { bias[first + lane] = Float(total[lane]) }
   }
 }

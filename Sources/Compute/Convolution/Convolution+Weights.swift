@@ -1,39 +1,15 @@
 extension Convolution {
-  /// The gradient with respect to the weights, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten.
+  /// The gradient with respect to the weights.
   ///
   /// Each element is a sum over blocks of pixels in their order. With many panels a thread owns whole 16 × 16 blocks of
   /// the gradient; with few, it takes a part of the pixels, of a fixed size, and the parts are added in their order.
-  ///
-  /// - Parameter scratch: `scratchCount` floats, their contents lost.
-  public func backwardWeights(
-    _ x: PanelTensor, _ dy: PanelTensor, into oihw: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
-    pool: ThreadPool
+  func sumWeightGradient(
+    _ x: PixelSource, _ dy: PanelTensor, _ oihw: MutableFloatPointer, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
-    check(x, dy)
     if addsParts {
       addParts(x, dy, oihw, scratch, pool)
     } else {
       ownBlocks(x, dy, oihw, scratch, pool)
-    }
-  }
-
-  /// The gradient with respect to the bias, [outputChannels]; overwritten.
-  public func backwardBias(_ dy: PanelTensor, into bias: UnsafeMutablePointer<Float>, pool: ThreadPool) {
-    require(dy.channels == geometry.outputChannels, "a convolution's output has its channels")
-    let chunk = 128, count = dy.pixels
-    pool.forEach(dy.panels) { panel, _ in
-      let source = FloatPointer(dy.panel(panel))
-      var sums = WideRow.zero
-      var start = 0
-      while start < count {
-        let end = min(count, start + chunk)
-        var sum = Row.zero
-        for pixel in start..<end { sum += load(source + pixel * rowWidth) }
-        sums += WideRow(sum)
-        start = end
-      }
-      let first = panel * rowWidth
-      for lane in 0..<min(rowWidth, dy.channels - first) { bias[first + lane] = Float(sums[lane]) }
     }
   }
 
@@ -70,12 +46,12 @@ extension Convolution {
 
   /// A thread owns the gradient of one input panel and a group of output panels, over all pixels.
   private func ownBlocks(
-    _ x: PanelTensor, _ dy: PanelTensor, _ oihw: MutableFloatPointer, _ scratch: MutableFloatPointer, _ pool: ThreadPool
+    _ x: PixelSource, _ dy: PanelTensor, _ oihw: MutableFloatPointer, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let pass = forwardPass, groups = self.groups, blockFloats = self.blockFloats, outputPanels = pass.outputPanels
     let blockScratch = pass.blockScratch(panels: 1)
     let perThread = blockScratch + dividedUp(outputPanels, groups) * blockFloats
-    let total = pass.gridPixels(x.batch)
+    let total = pass.gridPixels(dy.batch)
     pool.forEach(pass.inputPanels * groups) { item, thread in
       let panel = item / groups, group = item % groups
       let outputs = outputPanels * group / groups..<outputPanels * (group + 1) / groups
@@ -89,11 +65,11 @@ extension Convolution {
 
   /// A thread takes all panels over a part of the pixels; then the parts are added.
   private func addParts(
-    _ x: PanelTensor, _ dy: PanelTensor, _ oihw: MutableFloatPointer, _ scratch: MutableFloatPointer, _ pool: ThreadPool
+    _ x: PixelSource, _ dy: PanelTensor, _ oihw: MutableFloatPointer, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let pass = forwardPass, blockFloats = self.blockFloats, pixelsOfPart = self.pixelsOfPart
     let blockScratch = pass.blockScratch(panels: pass.inputPanels), weightCount = pass.weightCount
-    let total = pass.gridPixels(x.batch), parts = dividedUp(total, pixelsOfPart)
+    let total = pass.gridPixels(dy.batch), parts = dividedUp(total, pixelsOfPart)
     let inputPanels = pass.inputPanels
     let sums = scratch + pool.threads * blockScratch
     pool.forEach(parts) { part, thread in
@@ -117,7 +93,7 @@ extension Convolution {
   /// Sums some panels' gradient over a range of pixels, block by block, into where `target` says.
   @inline(__always)
   private func sumBlocks(
-    _ x: PanelTensor, _ dy: PanelTensor, inputs: Range<Int>, _ outputs: Range<Int>, _ pixels: Range<Int>,
+    _ x: PixelSource, _ dy: PanelTensor, inputs: Range<Int>, _ outputs: Range<Int>, _ pixels: Range<Int>,
     _ scratch: MutableFloatPointer, target: (_ inputIndex: Int, _ outputIndex: Int) -> MutableFloatPointer
   ) {
     let pass = forwardPass, kernelRows = pass.rows.kernel, length = pass.runLength
@@ -131,26 +107,12 @@ extension Convolution {
           let sums = target(input, output - outputs.lowerBound)
           for row in 0..<kernelRows {
             outerBlock(
-              prepared.input + pass.runOffset(panel: input, row: row, x.panelStride), prepared.pixels.inputs, gradient,
-              block.count, rows: length, accumulate: start > pixels.lowerBound, sums + row * length * rowWidth)
+              prepared.input + pass.runOffset(panel: input, row: row), prepared.lines, gradient, rows: length,
+              accumulate: start > pixels.lowerBound, sums + row * length * rowWidth)
           }
         }
       }
       start = block.upperBound
-    }
-  }
-
-  /// Writes one input and output panel's gradient, [row][column][lane][16 outputs], where it belongs.
-  private func unpack(_ sums: FloatPointer, input: Int, output: Int, _ oihw: MutableFloatPointer) {
-    let (kernelRows, kernelColumns, lanes) = (forwardPass.rows.kernel, forwardPass.columns.kernel, forwardPass.lanes)
-    let taps = kernelRows * kernelColumns, filter = geometry.inputChannels * taps
-    let outputs = min(rowWidth, geometry.outputChannels - output * rowWidth)
-    let inputs = min(lanes, geometry.inputChannels - input * rowWidth)
-    for lane in 0..<outputs {
-      let target = oihw + (output * rowWidth + lane) * filter + input * rowWidth * taps
-      for channel in 0..<inputs {
-        for tap in 0..<taps { target[channel * taps + tap] = sums[(tap * lanes + channel) * rowWidth + lane] }
-      }
     }
   }
 }

@@ -1,7 +1,8 @@
 /// A convolution planned for an input of one height and width; the batch may be any.
 ///
 /// A linear layer over all of a C×H×W tensor is a convolution whose window is H×W. Packed weights are what `pack` and
-/// `packTransposed` write; nobody else knows their order.
+/// `packTransposed` write; nobody else knows their order. The method is chosen by the shape alone, because it is part of
+/// the result.
 ///
 /// Every output element has one thread that computes it, and one order of summation: no result depends on the number of
 /// threads or on what else is in the batch, except that a weight gradient adds up the samples in their order.
@@ -17,6 +18,8 @@ public struct Convolution: Sendable {
   /// Columns of the output.
   public let outputWidth: Int
 
+  /// How windows of the shapes that it suits are computed; the others are by the direct method.
+  let winograd: Winograd?
   let forwardPass: Correlation
   /// One for each phase of the stride that has input pixels.
   let dataPasses: [DataPass]
@@ -68,16 +71,21 @@ public struct Convolution: Sendable {
       }
     }
     dataPasses = passes
-    packedTransposedCount = weightStart
+    winograd = Winograd.suits(geometry) ? Winograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
+    packedTransposedCount = winograd?.packedTransposedCount ?? weightStart
   }
 
   /// Floats of the packed weights for `forward`.
-  public var packedCount: Int { forwardPass.weightCount }
+  public var packedCount: Int { winograd?.packedCount ?? forwardPass.weightCount }
   /// Floats of the packed weights for `backwardData`.
   public let packedTransposedCount: Int
 
+  /// How it is computed, in a word.
+  public var method: String { winograd == nil ? "direct" : "Winograd" }
+
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {
+    if let winograd { return winograd.scratchCount(batch: batch, threads: threads) }
     let forward = correlationScratch(forwardPass, threads)
     let data = dataPasses.map { correlationScratch($0.correlation, threads) }.max() ?? 0
     return max(forward, data, weightScratch(batch: batch, threads: threads))

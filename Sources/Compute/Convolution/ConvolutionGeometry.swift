@@ -40,4 +40,10 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 
   /// Elements of the weight tensor, [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public var weightCount: Int { outputChannels * inputChannels * kernelHeight * kernelWidth }
+
+  /// Whether each output pixel is made of the one input pixel in its place.
+  public var isPointwise: Bool {
+    kernelHeight == 1 && kernelWidth == 1 && strideHeight == 1 && strideWidth == 1 && paddingHeight == 0
+      && paddingWidth == 0
+  }
 }

@@ -1,9 +1,9 @@
 /// One pass of the direct method: windows over a tensor at the pixels of a grid, each of which is an output pixel.
 ///
 /// A convolution's forward pass is one; its gradient with respect to the input is one for each phase of the stride. The
-/// grid's pixels of all samples, in order, are cut into blocks. Where windows reach over the image's edge, or where the
-/// only panel is not full, the rows that a block needs are first copied into scratch, with zeros around them and without
-/// the unused lanes. One row of a window is then one run of consecutive floats in each panel.
+/// grid's pixels of all samples, in order, are cut into blocks of whole rows of the grid. The rows that a block needs are
+/// first copied into scratch: normalised, with zeros around the image, and, where the only panel is not full, without the
+/// unused lanes. One row of a window is then one run of consecutive floats in each panel.
 struct Correlation: Sendable {
   /// Along one axis: where windows lie, and which output pixels are theirs.
   struct Axis: Sendable {
@@ -18,7 +18,6 @@ struct Correlation: Sendable {
     /// The output pixel of window 0, and from one window to the next.
     let outputStart, outputStep: Int
 
-    var reachesOver: Bool { start < 0 || start + (grid - 1) * step + kernel > input }
     /// Pixels that this many consecutive windows touch.
     func span(_ windows: Int) -> Int { (windows - 1) * step + kernel }
   }
@@ -27,9 +26,7 @@ struct Correlation: Sendable {
   let inputPanels, outputPanels: Int
   /// Floats of a pixel in a run: 16, or the channels of a single panel that is not full.
   let lanes: Int
-  /// Whether blocks are copied into scratch.
-  let copies: Bool
-  /// Grid pixels of a block: whole rows of the grid if blocks are copied.
+  /// Grid pixels of a block: whole rows of the grid.
   let blockPixels: Int
 
   /// About as many pixels as keep a block's panels in the second-level cache; measured in the prototype of this design,
@@ -43,8 +40,7 @@ struct Correlation: Sendable {
     inputPanels = dividedUp(inputChannels, rowWidth)
     outputPanels = dividedUp(outputChannels, rowWidth)
     lanes = inputChannels < rowWidth ? inputChannels : rowWidth
-    copies = lanes < rowWidth || rows.reachesOver || columns.reachesOver
-    blockPixels = copies ? max(1, Self.targetPixels / columns.grid) * columns.grid : Self.targetPixels
+    blockPixels = max(1, Self.targetPixels / columns.grid) * columns.grid
   }
 
   /// Runs of a window: one for each input panel and row of the window.
@@ -77,7 +73,7 @@ struct Correlation: Sendable {
   }
   /// Floats of scratch that hold a block's copy of this many panels and its pixel table.
   func blockScratch(panels: Int) -> Int {
-    tableScratch + (copies ? panels * copyPanelStride : 0)
+    tableScratch + panels * copyPanelStride
   }
   /// Floats that hold the two integers of each pixel.
   private var tableScratch: Int { dividedUp(4 * blockPixels, rowWidth) * rowWidth }
@@ -85,29 +81,26 @@ struct Correlation: Sendable {
   var runScratch: Int { dividedUp(2 * runCount, rowWidth) * rowWidth }
 
   /// Writes where each run begins, relative to a window's first pixel in the first panel.
-  func writeRuns(_ panelStride: Int, into scratch: MutableFloatPointer) -> UnsafePointer<Int> {
+  func writeRuns(into scratch: MutableFloatPointer) -> UnsafePointer<Int> {
     let runs = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int.self)
     for panel in 0..<inputPanels {
-      for row in 0..<rows.kernel { runs[panel * rows.kernel + row] = runOffset(panel: panel, row: row, panelStride) }
+      for row in 0..<rows.kernel { runs[panel * rows.kernel + row] = runOffset(panel: panel, row: row) }
     }
     return UnsafePointer(runs)
   }
 
   /// Where a window's row begins in a panel, relative to the window's first pixel in the first panel.
-  @inline(__always) func runOffset(panel: Int, row: Int, _ panelStride: Int) -> Int {
-    copies
-      ? panel * copyPanelStride + row * copyWidth * lanes : panel * panelStride + row * columns.input * rowWidth
-  }
+  @inline(__always) func runOffset(panel: Int, row: Int) -> Int { panel * copyPanelStride + row * copyWidth * lanes }
 
   // MARK: Blocks
 
-  /// Prepares a block: its pixel table and, where needed, its copy of some panels.
+  /// Prepares a block: its pixel table and its copy of some panels.
   ///
-  /// - Returns: the table, and the address that its input offsets are relative to in the first of the panels.
+  /// - Returns: the table, its pixels as lines, and the copy that their input offsets are relative to.
   @inline(never)
   func prepare(
-    _ x: PanelTensor, panels: Range<Int>, block: Range<Int>, scratch: MutableFloatPointer
-  ) -> (pixels: PixelTable, input: FloatPointer) {
+    _ x: PixelSource, panels: Range<Int>, block: Range<Int>, scratch: MutableFloatPointer
+  ) -> (pixels: PixelTable, lines: PixelLines, input: FloatPointer) {
     let inputs = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int.self)
     let pixels = PixelTable(inputs: inputs, outputs: inputs + blockPixels)
     let copy = scratch + tableScratch
@@ -120,19 +113,28 @@ struct Correlation: Sendable {
       let firstRow = (pixel - sample * pixelsOfSample) / columns.grid
       let lastRow = (end - 1 - sample * pixelsOfSample) / columns.grid
       let partStart = copiedRows * copyWidth * lanes
-      if copies {
-        let height = rows.span(lastRow - firstRow + 1)
-        for panel in panels {
-          copyPart(
-            x, panel, sample, rows.start + firstRow * rows.step, height,
-            into: copy + (panel - panels.lowerBound) * copyPanelStride + partStart)
-        }
-        copiedRows += height
+      let height = rows.span(lastRow - firstRow + 1)
+      for panel in panels {
+        copyPart(
+          x, panel, sample, rows.start + firstRow * rows.step, height,
+          into: copy + (panel - panels.lowerBound) * copyPanelStride + partStart)
       }
+      copiedRows += height
       fillTable(pixels, from: pixel - block.lowerBound, pixel..<end, sample, firstRow, partStart)
       pixel = end
     }
-    return (pixels, copies ? FloatPointer(copy) : FloatPointer(x.panel(panels.lowerBound)))
+    return (pixels, lines(pixels, block.count), FloatPointer(copy))
+  }
+
+  /// The rows of the grid in a block; or, if each sample has one window only, all of them in a line.
+  private func lines(_ pixels: PixelTable, _ count: Int) -> PixelLines {
+    if rows.grid * columns.grid == 1 {
+      return PixelLines(
+        starts: pixels.inputs, startStep: 1, count: 1, length: count, step: rows.span(1) * copyWidth * lanes)
+    }
+    return PixelLines(
+      starts: pixels.inputs, startStep: columns.grid, count: count / columns.grid, length: columns.grid,
+      step: columns.step * lanes)
   }
 
   /// Writes where the pixels of a part lie, all of one sample.
@@ -142,10 +144,7 @@ struct Correlation: Sendable {
     let inputStep = columns.step * lanes, outputStep = columns.outputStep * rowWidth
     var index = start, row = firstRow, column = part.lowerBound % columns.grid
     while index < start + part.count {
-      let inputRow =
-        copies
-        ? partStart + (row - firstRow) * rows.step * copyWidth * lanes
-        : ((sample * rows.input + rows.start + row * rows.step) * columns.input + columns.start) * rowWidth
+      let inputRow = partStart + (row - firstRow) * rows.step * copyWidth * lanes
       let outputRow = (sample * rows.output + rows.outputStart + row * rows.outputStep) * columns.output
       let outputStart = (outputRow + columns.outputStart) * rowWidth
       let end = min(columns.grid, column + start + part.count - index)
@@ -160,30 +159,55 @@ struct Correlation: Sendable {
     }
   }
 
-  /// Copies some rows of one sample and panel, with zeros where they lie beyond the image.
+  /// Copies some rows of one sample and panel, normalised, with zeros where they lie beyond the image.
   private func copyPart(
-    _ x: PanelTensor, _ panel: Int, _ sample: Int, _ firstRow: Int, _ height: Int, into target: MutableFloatPointer
+    _ x: PixelSource, _ panel: Int, _ sample: Int, _ firstRow: Int, _ height: Int, into target: MutableFloatPointer
   ) {
+    let normalization = x.normalization?.panel(panel)
     let width = copyWidth, left = max(0, -columns.start)
     let inside = max(left, min(width, columns.input - columns.start))
     let lineLength = width * lanes
     for row in 0..<height {
       let line = target + row * lineLength, inputRow = firstRow + row
       guard inputRow >= 0 && inputRow < rows.input else {
-        for index in 0..<lineLength { line[index] = 0 }
+        clear(line, lineLength)
         continue
       }
-      let source =
-        FloatPointer(x.panel(panel)) + ((sample * rows.input + inputRow) * columns.input + columns.start) * rowWidth
-      for index in 0..<left * lanes { line[index] = 0 }
-      for index in inside * lanes..<lineLength { line[index] = 0 }
+      let start = (sample * rows.input + inputRow) * columns.input + columns.start + left
+      let source = x.first + panel * x.panelStride + start * x.pixelFloats
+      clear(line, left * lanes)
+      clear(line + inside * lanes, lineLength - inside * lanes)
+      let pixels = line + left * lanes, count = inside - left
       if lanes == rowWidth {
-        copyRows(source + left * rowWidth, inside - left, into: line + left * rowWidth)
+        copyRows(source, count, normalization: normalization, into: pixels)
+      } else if x.pixelFloats == lanes {
+        pixels.update(from: source, count: count * lanes)
       } else {
-        for column in left..<inside {
-          for lane in 0..<lanes { line[column * lanes + lane] = source[column * rowWidth + lane] }
+        for column in 0..<count {
+          let value = load(source + column * rowWidth), seen = normalization?(value) ?? value
+          for lane in 0..<lanes { pixels[column * lanes + lane] = seen[lane] }
         }
       }
     }
+  }
+
+  private func clear(_ floats: MutableFloatPointer, _ count: Int) { floats.update(repeating: 0, count: count) }
+}
+
+/// Where a correlation's input lies: panels, or images.
+struct PixelSource {
+  let first: FloatPointer
+  /// Floats from panel to panel and from pixel to pixel.
+  let panelStride, pixelFloats: Int
+  let normalization: Normalization?
+
+  init(_ x: Activation) {
+    (first, panelStride, pixelFloats) = (FloatPointer(x.tensor.pointer), x.tensor.panelStride, rowWidth)
+    normalization = x.normalization
+  }
+
+  init(_ images: Images) {
+    (first, panelStride, pixelFloats) = (FloatPointer(images.pointer), 0, images.channels)
+    normalization = nil
   }
 }

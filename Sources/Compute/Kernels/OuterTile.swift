@@ -1,3 +1,17 @@
+/// The pixels of a block as lines of equal length and step.
+struct PixelLines {
+  /// Where lines begin in the input, in floats: every `startStep`-th element.
+  let starts: UnsafePointer<Int>
+  let startStep: Int
+  let count: Int
+  /// Pixels of a line, and floats from one to the next.
+  let length, step: Int
+
+  init(starts: UnsafePointer<Int>, startStep: Int, count: Int, length: Int, step: Int) {
+    (self.starts, self.startStep, self.count, self.length, self.step) = (starts, startStep, count, length, step)
+  }
+}
+
 /// The outer tile: a block of up to 6 × 16 of a weight gradient, accumulated in registers over a block of pixels.
 ///
 /// gradient[r][0..<16] (+)= Σ over pixels x[pixel + r] · dy[pixel][0..<16], in the order of the pixels; the sum of a block is
@@ -5,23 +19,27 @@
 ///
 /// - Parameters:
 ///   - rows: a literal at every call.
-///   - offsets: where each pixel's floats begin in `x`.
+///   - lines: where the pixels' floats begin in `x`; those of `dy` are consecutive.
 @inline(__always)
 private func outerTile(
-  _ rows: Int, _ x: FloatPointer, _ offsets: UnsafePointer<Int>, _ dy: FloatPointer, _ count: Int,
-  accumulate: Bool, _ gradient: MutableFloatPointer
+  _ rows: Int, _ x: FloatPointer, _ lines: PixelLines, _ dy: FloatPointer, accumulate: Bool,
+  _ gradient: MutableFloatPointer
 ) {
   var c0 = Row.zero, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0
   var b = dy
-  for pixel in 0..<count {
-    let a = x + offsets[pixel], row = load(b)
-    c0 = c0.addingProduct(Row(repeating: a[0]), row)
-    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
-    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
-    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
-    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
-    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
-    b += rowWidth
+  for line in 0..<lines.count {
+    var a = x + lines.starts[line * lines.startStep]
+    for _ in 0..<lines.length {
+      let row = load(b)
+      c0 = c0.addingProduct(Row(repeating: a[0]), row)
+      if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
+      if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
+      if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
+      if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
+      if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
+      a += lines.step
+      b += rowWidth
+    }
   }
   @inline(__always) func put(_ sum: Row, _ index: Int) {
     let target = gradient + index * rowWidth
@@ -39,7 +57,7 @@ private func outerTile(
 /// panel, in outer tiles of nearly equal height.
 @inline(never)
 func outerBlock(
-  _ x: FloatPointer, _ offsets: UnsafePointer<Int>, _ dy: FloatPointer, _ count: Int, rows: Int, accumulate: Bool,
+  _ x: FloatPointer, _ lines: PixelLines, _ dy: FloatPointer, rows: Int, accumulate: Bool,
   _ gradient: MutableFloatPointer
 ) {
   let tiles = dividedUp(rows, 6), height = rows / tiles, taller = rows % tiles
@@ -48,12 +66,12 @@ func outerBlock(
     let size = height + (tile < taller ? 1 : 0)
     let a = x + first, target = gradient + first * rowWidth
     switch size {
-    case 6: outerTile(6, a, offsets, dy, count, accumulate: accumulate, target)
-    case 5: outerTile(5, a, offsets, dy, count, accumulate: accumulate, target)
-    case 4: outerTile(4, a, offsets, dy, count, accumulate: accumulate, target)
-    case 3: outerTile(3, a, offsets, dy, count, accumulate: accumulate, target)
-    case 2: outerTile(2, a, offsets, dy, count, accumulate: accumulate, target)
-    default: outerTile(1, a, offsets, dy, count, accumulate: accumulate, target)
+    case 6: outerTile(6, a, lines, dy, accumulate: accumulate, target)
+    case 5: outerTile(5, a, lines, dy, accumulate: accumulate, target)
+    case 4: outerTile(4, a, lines, dy, accumulate: accumulate, target)
+    case 3: outerTile(3, a, lines, dy, accumulate: accumulate, target)
+    case 2: outerTile(2, a, lines, dy, accumulate: accumulate, target)
+    default: outerTile(1, a, lines, dy, accumulate: accumulate, target)
     }
     first += size
   }

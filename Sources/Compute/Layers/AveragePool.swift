@@ -1,99 +1,160 @@
 /// The mean of each window. If `countsPadding`, padded zeros count as values (PyTorch's `count_include_pad`).
+///
+/// - Parameter scratch: `geometry.scratchCount` floats, their contents lost.
 public func averagePoolForward(
-  _ x: PanelTensor, into y: PanelTensor, geometry: PoolGeometry, countsPadding: Bool, pool: ThreadPool
+  _ x: Activation, into y: PanelTensor, geometry: PoolGeometry, countsPadding: Bool,
+  scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
-  geometry.check(x, y)
-  averageForward(x, y, Windows(geometry: geometry, countsPadding: countsPadding, x, y), pool)
+  geometry.check(x.tensor, y)
+  AverageWindows(x.tensor, y, geometry, countsPadding: countsPadding).forward(x, y, scratch, pool)
 }
 
 /// Spreads each output's gradient over its window; adds to `dx` if `accumulate`, and overwrites it otherwise.
+///
+/// - Parameter scratch: `geometry.scratchCount` floats, their contents lost.
 public func averagePoolBackward(
   _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry, countsPadding: Bool,
-  pool: ThreadPool
+  scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
   geometry.check(dx, dy)
-  averageBackward(dy, dx, accumulate, Windows(geometry: geometry, countsPadding: countsPadding, dx, dy), pool)
+  AverageWindows(dx, dy, geometry, countsPadding: countsPadding).backward(dy, dx, accumulate, scratch, pool)
 }
 
 /// The means of y.height × y.width windows that cover `x`; where they do not divide it, neighbours overlap.
-public func adaptiveAveragePoolForward(_ x: PanelTensor, into y: PanelTensor, pool: ThreadPool) {
-  require(x.batch == y.batch && x.channels == y.channels, "the tensors of a pool have one batch and channel count")
-  averageForward(x, y, Windows(geometry: nil, countsPadding: false, x, y), pool)
+///
+/// - Parameter scratch: `adaptiveAveragePoolScratchCount` floats, their contents lost.
+public func adaptiveAveragePoolForward(
+  _ x: Activation, into y: PanelTensor, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+) {
+  AverageWindows(adaptive: x.tensor, y).forward(x, y, scratch, pool)
 }
 
 /// Spreads each output's gradient over its window; adds to `dx` if `accumulate`, and overwrites it otherwise.
-public func adaptiveAveragePoolBackward(_ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, pool: ThreadPool) {
-  require(dx.batch == dy.batch && dx.channels == dy.channels, "the tensors of a pool have one batch and channel count")
-  averageBackward(dy, dx, accumulate, Windows(geometry: nil, countsPadding: false, dx, dy), pool)
-}
-
-/// Where the windows of an average pool lie and what their sums are divided by; adaptive ones without a geometry.
-private struct Windows {
-  let geometry: PoolGeometry?
-  let countsPadding: Bool
-  let height, width, outputHeight, outputWidth: Int
-
-  init(geometry: PoolGeometry?, countsPadding: Bool, _ x: PanelTensor, _ y: PanelTensor) {
-    (self.geometry, self.countsPadding) = (geometry, countsPadding)
-    (height, width, outputHeight, outputWidth) = (x.height, x.width, y.height, y.width)
-  }
-
-  @inline(__always) func rows(_ index: Int) -> Range<Int> { range(index, of: height, outputHeight) }
-  @inline(__always) func columns(_ index: Int) -> Range<Int> { range(index, of: width, outputWidth) }
-
-  @inline(__always) private func range(_ index: Int, of n: Int, _ outputs: Int) -> Range<Int> {
-    if let geometry { return geometry.window(index, of: n) }
-    return index * n / outputs..<dividedUp((index + 1) * n, outputs)
-  }
-
-  /// 1 / the number of values that an output is the mean of.
-  @inline(__always) func share(_ row: Int, _ column: Int) -> Float {
-    if countsPadding, let geometry {
-      return 1 / Float(geometry.countedSize(row, of: height) * geometry.countedSize(column, of: width))
-    }
-    return 1 / Float(rows(row).count * columns(column).count)
-  }
-}
-
-private func averageForward(_ x: PanelTensor, _ y: PanelTensor, _ windows: Windows, _ pool: ThreadPool) {
-  let batch = x.batch
-  pool.forEach(x.panels * batch) { item, _ in
-    let panel = item / batch, sample = item % batch
-    let source = FloatPointer(x.panel(panel)) + sample * x.height * x.width * rowWidth
-    let target = y.panel(panel) + sample * y.height * y.width * rowWidth
-    for outputRow in 0..<y.height {
-      for outputColumn in 0..<y.width {
-        var sum = Row.zero
-        for row in windows.rows(outputRow) {
-          for column in windows.columns(outputColumn) { sum += load(source + (row * x.width + column) * rowWidth) }
-        }
-        let share = Row(repeating: windows.share(outputRow, outputColumn))
-        store(sum * share, target + (outputRow * y.width + outputColumn) * rowWidth)
-      }
-    }
-  }
-}
-
-private func averageBackward(
-  _ dy: PanelTensor, _ dx: PanelTensor, _ accumulate: Bool, _ windows: Windows, _ pool: ThreadPool
+///
+/// - Parameter scratch: `adaptiveAveragePoolScratchCount` floats, their contents lost.
+public func adaptiveAveragePoolBackward(
+  _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
-  let batch = dx.batch, area = dx.height * dx.width
-  pool.forEach(dx.panels * batch) { item, _ in
-    let panel = item / batch, sample = item % batch
-    let gradients = FloatPointer(dy.panel(panel)) + sample * dy.height * dy.width * rowWidth
-    let target = dx.panel(panel) + sample * area * rowWidth
-    if !accumulate { clearRows(target, area) }
-    for outputRow in 0..<dy.height {
-      for outputColumn in 0..<dy.width {
-        let gradient =
-          load(gradients + (outputRow * dy.width + outputColumn) * rowWidth) * windows.share(outputRow, outputColumn)
-        for row in windows.rows(outputRow) {
-          for column in windows.columns(outputColumn) {
-            let pixel = target + (row * dx.width + column) * rowWidth
-            store(load(pixel) + gradient, pixel)
+  AverageWindows(adaptive: dx, dy).backward(dy, dx, accumulate, scratch, pool)
+}
+
+/// Floats of scratch that both directions of an adaptive average pool need.
+public func adaptiveAveragePoolScratchCount(
+  height: Int, width: Int, outputHeight: Int, outputWidth: Int, threads: Int
+) -> Int {
+  let rows = PoolAxis(adaptive: outputHeight, pixels: height), columns = PoolAxis(adaptive: outputWidth, pixels: width)
+  return threads * AverageWindows.scratchCount(rows, columns)
+}
+
+/// Where the windows of an average pool lie and what their sums are divided by.
+///
+/// Sums are taken along a row first, and then over the rows.
+private struct AverageWindows {
+  let rows, columns: PoolAxis
+  /// What divides a sum where padding counts.
+  private let counting: PoolGeometry?
+
+  init(_ x: PanelTensor, _ y: PanelTensor, _ geometry: PoolGeometry, countsPadding: Bool) {
+    rows = PoolAxis(geometry, pixels: x.height)
+    columns = PoolAxis(geometry, pixels: x.width)
+    counting = countsPadding ? geometry : nil
+  }
+
+  init(adaptive x: PanelTensor, _ y: PanelTensor) {
+    require(x.batch == y.batch && x.channels == y.channels, "the tensors of a pool have one batch and channel count")
+    rows = PoolAxis(adaptive: y.height, pixels: x.height)
+    columns = PoolAxis(adaptive: y.width, pixels: x.width)
+    counting = nil
+  }
+
+  /// Floats of one thread's scratch.
+  static func scratchCount(_ rows: PoolAxis, _ columns: PoolAxis) -> Int {
+    max(columns.pixels, columns.windows) * rowWidth
+      + max(rows.largestWindow * columns.windows, rows.largestCover * columns.pixels) * rowWidth
+  }
+
+  /// Values that an output is the mean of, along each axis.
+  @inline(__always) private func countedRows(_ window: Int) -> Int {
+    counting?.countedSize(window, of: rows.pixels) ?? rows.window(window).count
+  }
+  @inline(__always) private func countedColumns(_ window: Int) -> Int {
+    counting?.countedSize(window, of: columns.pixels) ?? columns.window(window).count
+  }
+
+  func forward(_ x: Activation, _ y: PanelTensor, _ scratch: MutableFloatPointer, _ pool: ThreadPool) {
+    let blocks = PoolBlocks(y), scratchCount = Self.scratchCount(rows, columns)
+    pool.forEach(blocks.count) { block, thread in
+      let panel = blocks.panel(block), width = columns.pixels, outputs = columns.windows
+      let source = FloatPointer(x.tensor.panel(panel)), target = y.panel(panel)
+      let normalization = x.normalization?.panel(panel)
+      let ring = PoolRing(
+        scratch + thread * scratchCount, line: max(width, outputs), rows: rows.largestWindow,
+        rowFloats: outputs * rowWidth)
+      blocks.forEachWindow(
+        block, sources: { rows.window($0) },
+        reduce: { sample, row in
+          let line = ring.normalized(source + (sample * rows.pixels + row) * width * rowWidth, width, normalization)
+          sumRanges(line, outputs, into: ring.row(row)) { columns.window($0) }
+        },
+        combine: { sample, row, sources in
+          let line = target + (sample * rows.windows + row) * outputs * rowWidth, height = countedRows(row)
+          for column in 0..<outputs {
+            let share = 1 / Float(height * countedColumns(column))
+            store(ring.sum(sources, column) * share, line + column * rowWidth)
           }
-        }
-      }
+        })
     }
+  }
+
+  func backward(
+    _ dy: PanelTensor, _ dx: PanelTensor, _ accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
+  ) {
+    let blocks = PoolBlocks(dx), scratchCount = Self.scratchCount(rows, columns)
+    pool.forEach(blocks.count) { block, thread in
+      let panel = blocks.panel(block), width = columns.pixels, outputs = columns.windows
+      let source = FloatPointer(dy.panel(panel)), target = dx.panel(panel)
+      let ring = PoolRing(
+        scratch + thread * scratchCount, line: max(width, outputs), rows: rows.largestCover,
+        rowFloats: width * rowWidth)
+      blocks.forEachWindow(
+        block, sources: { rows.windows(of: $0) },
+        reduce: { sample, row in
+          let gradients = source + (sample * rows.windows + row) * outputs * rowWidth, height = countedRows(row)
+          for column in 0..<outputs {
+            let share = 1 / Float(height * countedColumns(column))
+            store(load(gradients + column * rowWidth) * share, ring.line + column * rowWidth)
+          }
+          sumRanges(FloatPointer(ring.line), width, into: ring.row(row)) { columns.windows(of: $0) }
+        },
+        combine: { sample, row, sources in
+          let line = target + (sample * rows.pixels + row) * width * rowWidth
+          for column in 0..<width {
+            let sum = ring.sum(sources, column), pixel = line + column * rowWidth
+            store(accumulate ? load(pixel) + sum : sum, pixel)
+          }
+        })
+    }
+  }
+}
+
+/// The sums over ranges of a line of pixels.
+@inline(__always)
+private func sumRanges(
+  _ line: FloatPointer, _ count: Int, into target: MutableFloatPointer, _ range: (_ index: Int) -> Range<Int>
+) {
+  for index in 0..<count {
+    let pixels = range(index)
+    var sum = Row.zero
+    for pixel in pixels { sum += load(line + pixel * rowWidth) }
+    store(sum, target + index * rowWidth)
+  }
+}
+
+extension PoolRing {
+  /// The sum over some rows of one of their pixels.
+  @inline(__always) fileprivate func sum(_ rows: Range<Int>, _ pixel: Int) -> Row {
+    var sum = Row.zero
+    for row in rows { sum += load(self.row(row) + pixel * rowWidth) }
+    return sum
   }
 }

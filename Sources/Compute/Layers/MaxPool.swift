@@ -1,101 +1,133 @@
 /// The largest value of each window; padding is not a value, and NaN wins over every number.
-public func maxPoolForward(_ x: PanelTensor, into y: PanelTensor, geometry: PoolGeometry, pool: ThreadPool) {
-  geometry.check(x, y)
-  let height = y.height, batch = x.batch
-  pool.forEach(x.panels * batch) { item, _ in
-    let panel = item / batch, sample = item % batch
-    let source = FloatPointer(x.panel(panel)) + sample * x.height * x.width * rowWidth
-    let target = y.panel(panel) + sample * height * y.width * rowWidth
-    for outputRow in 0..<height {
-      let rows = geometry.window(outputRow, of: x.height)
-      let line = target + outputRow * y.width * rowWidth
-      if geometry.kernel == 3 && geometry.stride <= 2 {
-        maxLine3(source, rows, x.width, geometry, y.width, line)
-      } else {
-        maxLine(source, rows, x.width, geometry, y.width, line)
-      }
+///
+/// Every row of the input is normalised and reduced to its windows' columns once; then the rows of each window are compared.
+///
+/// - Parameters:
+///   - y: plain values: whoever reads them applies no normalisation.
+///   - winners: [panels][pixels of y, all samples][16], `PoolGeometry.winnerCount` bytes, or nil if no gradient is wanted:
+///     which pixel of its window each value is, row · kernel + column: the first of the largest ones, in the order of rows,
+///     or the first NaN if there is one.
+///   - scratch: `geometry.scratchCount` floats, their contents lost.
+public func maxPoolForward(
+  _ x: Activation, into y: PanelTensor, winners: UnsafeMutablePointer<UInt8>?, geometry: PoolGeometry,
+  scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+) {
+  geometry.check(x.tensor, y)
+  require(geometry.kernel <= 16, "a byte says which pixel of a window is the largest")
+  let blocks = PoolBlocks(y), scratchCount = geometry.scratchCount(width: x.tensor.width, threads: 1)
+  pool.forEach(blocks.count) { block, thread in
+    let ring = PoolRing(
+      scratch + thread * scratchCount, line: x.tensor.width, rows: geometry.kernel, rowFloats: 2 * y.width * rowWidth)
+    let rows = MaxPoolRows(x: x, y: y, winners: winners, geometry: geometry, ring: ring, panel: blocks.panel(block))
+    // Literal sizes, for which the compiler unrolls the loops over a window.
+    switch (geometry.kernel, geometry.stride) {
+    case (3, 1): maxPoolBlock(3, 1, blocks, block, rows)
+    case (3, 2): maxPoolBlock(3, 2, blocks, block, rows)
+    case (2, 2): maxPoolBlock(2, 2, blocks, block, rows)
+    default: maxPoolBlock(geometry.kernel, geometry.stride, blocks, block, rows)
     }
   }
 }
 
-/// Gives each output's gradient to the first largest value of its window, in the order of rows; to the first NaN if there
-/// is one.
-///
-/// - Parameters:
-///   - x, y: what the forward pass read and wrote.
-///   - accumulate: adds to `dx` instead of overwriting it.
-public func maxPoolBackward(
-  _ x: PanelTensor, _ y: PanelTensor, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool,
-  geometry: PoolGeometry, pool: ThreadPool
-) {
-  geometry.check(x, y)
-  require(dy.hasShape(of: y) && dx.hasShape(of: x), "gradients have the shapes of their tensors")
-  let batch = x.batch, width = x.width, area = x.height * width
-  pool.forEach(x.panels * batch) { item, _ in
-    let panel = item / batch, sample = item % batch
-    let source = FloatPointer(x.panel(panel)) + sample * area * rowWidth
-    let outputs = sample * y.height * y.width * rowWidth
-    let maxima = FloatPointer(y.panel(panel)) + outputs, gradients = FloatPointer(dy.panel(panel)) + outputs
-    let target = dx.panel(panel) + sample * area * rowWidth
-    if !accumulate { clearRows(target, area) }
-    for outputRow in 0..<y.height {
-      let rows = geometry.window(outputRow, of: x.height)
-      for outputColumn in 0..<y.width {
-        let columns = geometry.window(outputColumn, of: width)
-        let output = (outputRow * y.width + outputColumn) * rowWidth
-        let maximum = load(maxima + output)
-        // What is left to give away; zero in the lanes whose maximum was found.
-        var rest = load(gradients + output)
-        let isNaN = maximum .!= maximum
-        for row in rows {
-          for column in columns {
-            let pixel = (row * width + column) * rowWidth
-            let value = load(source + pixel)
-            let found = (value .== maximum) .| (isNaN .& (value .!= value))
-            store(load(target + pixel) + Row.zero.replacing(with: rest, where: found), target + pixel)
-            rest = rest.replacing(with: Row.zero, where: found)
-          }
+@inline(__always)
+private func maxPoolBlock(_ kernel: Int, _ stride: Int, _ blocks: PoolBlocks, _ block: Int, _ rows: MaxPoolRows) {
+  let axis = PoolAxis(rows.geometry, pixels: rows.x.tensor.height)
+  if rows.winners == nil {
+    blocks.forEachWindow(
+      block, sources: { axis.window($0) }, reduce: { rows.reduce(kernel, stride, keepsWinners: false, $0, $1) },
+      combine: { rows.combine(kernel, stride, keepsWinners: false, $0, $1, $2) })
+  } else {
+    blocks.forEachWindow(
+      block, sources: { axis.window($0) }, reduce: { rows.reduce(kernel, stride, keepsWinners: true, $0, $1) },
+      combine: { rows.combine(kernel, stride, keepsWinners: true, $0, $1, $2) })
+  }
+}
+
+/// The largest value so far, and which pixel it is.
+private struct Maximum {
+  var value: Row
+  var place: SIMD16<Int32>
+
+  /// Takes what is larger, or the first NaN.
+  @inline(__always)
+  mutating func take(_ other: Row, _ otherPlace: @autoclosure () -> SIMD16<Int32>, keepsPlaces: Bool) {
+    let wins = .!(other .<= value) .& (value .== value)
+    value.replace(with: other, where: wins)
+    if keepsPlaces { place.replace(with: otherPlace(), where: wins) }
+  }
+}
+
+/// The rows of one panel. In the ring, a row holds the largest value of each window's columns and then, as integers, which
+/// column that is.
+private struct MaxPoolRows {
+  let x: Activation
+  let y: PanelTensor
+  let winners: UnsafeMutablePointer<UInt8>?
+  let geometry: PoolGeometry
+  let ring: PoolRing
+  let panel: Int
+
+  @inline(__always)
+  func reduce(_ kernel: Int, _ stride: Int, keepsWinners: Bool, _ sample: Int, _ row: Int) {
+    let width = x.tensor.width, outputs = y.width, padding = geometry.padding
+    let line = ring.normalized(
+      x.tensor.panel(panel) + (sample * x.tensor.height + row) * width * rowWidth, width,
+      x.normalization?.panel(panel))
+    let values = ring.row(row), places = UnsafeMutableRawPointer(values + outputs * rowWidth)
+    @inline(__always) func put(_ output: Int, _ columns: Range<Int>) {
+      let source = line + (output * stride - padding) * rowWidth
+      let first = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: columns.lowerBound))
+      var maximum = Maximum(value: load(source + columns.lowerBound * rowWidth), place: first)
+      for column in columns.lowerBound + 1..<max(columns.lowerBound + 1, columns.upperBound) {
+        maximum.take(
+          load(source + column * rowWidth), SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: column)),
+          keepsPlaces: keepsWinners)
+      }
+      store(maximum.value, values + output * rowWidth)
+      if keepsWinners {
+        places.storeBytes(of: maximum.place, toByteOffset: output * rowWidth * 4, as: SIMD16<Int32>.self)
+      }
+    }
+    // Windows that lie within the row have literal columns.
+    let inner = dividedUp(padding, stride), innerEnd = max(inner, min(outputs, (width + padding - kernel + stride) / stride))
+    @inline(__always) func putOuter(_ output: Int) {
+      let start = output * stride - padding
+      put(output, max(0, -start)..<min(kernel, width - start))
+    }
+    for output in 0..<min(inner, outputs) { putOuter(output) }
+    for output in inner..<innerEnd { put(output, 0..<kernel) }
+    for output in innerEnd..<max(innerEnd, outputs) { putOuter(output) }
+  }
+
+  @inline(__always)
+  func combine(
+    _ kernel: Int, _ stride: Int, keepsWinners: Bool, _ sample: Int, _ row: Int, _ sources: Range<Int>
+  ) {
+    let outputs = y.width, start = row * stride - geometry.padding
+    let line = (sample * y.height + row) * outputs * rowWidth
+    let target = y.panel(panel) + line
+    let winners = winners.map { UnsafeMutableRawPointer($0 + panel * y.pixels * rowWidth + line) }
+    @inline(__always) func place(_ values: MutableFloatPointer, _ kernelRow: Int, _ offset: Int) -> SIMD16<Int32> {
+      UnsafeRawPointer(values + (outputs * rowWidth + offset)).loadUnaligned(as: SIMD16<Int32>.self)
+        &+ Int32(truncatingIfNeeded: kernelRow * kernel)
+    }
+    @inline(__always) func putLine(_ rows: Range<Int>) {
+      for output in 0..<outputs {
+        let offset = output * rowWidth
+        let values = ring.row(start + rows.lowerBound)
+        var maximum = Maximum(
+          value: load(values + offset), place: keepsWinners ? place(values, rows.lowerBound, offset) : .zero)
+        for kernelRow in rows.lowerBound + 1..<max(rows.lowerBound + 1, rows.upperBound) {
+          let values = ring.row(start + kernelRow)
+          maximum.take(load(values + offset), place(values, kernelRow, offset), keepsPlaces: keepsWinners)
+        }
+        store(maximum.value, target + offset)
+        if keepsWinners, let winners {
+          winners.storeBytes(
+            of: SIMD16<UInt8>(truncatingIfNeeded: maximum.place), toByteOffset: offset, as: SIMD16<UInt8>.self)
         }
       }
     }
-  }
-}
-
-/// One row of outputs.
-private func maxLine(
-  _ source: FloatPointer, _ rows: Range<Int>, _ width: Int, _ geometry: PoolGeometry, _ outputs: Int,
-  _ target: MutableFloatPointer
-) {
-  for output in 0..<outputs {
-    let columns = geometry.window(output, of: width)
-    var maximum = Row(repeating: -.infinity)
-    for row in rows {
-      for column in columns { maximum = larger(maximum, load(source + (row * width + column) * rowWidth)) }
-    }
-    store(maximum, target + output * rowWidth)
-  }
-}
-
-/// One row of outputs of windows of 3 pixels at a stride of 1 or 2: neighbours share the maxima of columns.
-private func maxLine3(
-  _ source: FloatPointer, _ rows: Range<Int>, _ width: Int, _ geometry: PoolGeometry, _ outputs: Int,
-  _ target: MutableFloatPointer
-) {
-  @inline(__always) func column(_ index: Int) -> Row {
-    var maximum = Row(repeating: -.infinity)
-    guard index >= 0 && index < width else { return maximum }
-    for row in rows { maximum = larger(maximum, load(source + (row * width + index) * rowWidth)) }
-    return maximum
-  }
-  let start = -geometry.padding
-  var first = column(start), second = column(start + 1)
-  for output in 0..<outputs {
-    let third = column(start + output * geometry.stride + 2)
-    store(larger(larger(first, second), third), target + output * rowWidth)
-    if geometry.stride == 1 {
-      (first, second) = (second, third)
-    } else {
-      (first, second) = (third, column(start + output * 2 + 3))
-    }
+    if sources.count == kernel { putLine(0..<kernel) } else { putLine(sources.lowerBound - start..<sources.upperBound - start) }
   }
 }

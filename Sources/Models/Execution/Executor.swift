@@ -18,6 +18,9 @@ public final class Executor {
 
   let pool: ThreadPool
   private let memory: FloatStorage
+  /// For each product of the plan, the panels that it writes and those of their gradients.
+  private var outputTables: [PanelTable?]
+  private var gradientTables: [PanelTable?]
   private var isLoaded = false
 
   /// Lays memory out for batches up to `maxBatch`.
@@ -25,6 +28,22 @@ public final class Executor {
     (self.model, self.pool) = (model, pool)
     plan = Planner.plan(model, mode: mode, maxBatch: maxBatch, threads: pool.threads)
     memory = FloatStorage(count: plan.floatCount)
+    outputTables = Array(repeating: nil, count: plan.products.count)
+    gradientTables = outputTables
+    for step in plan.steps {
+      switch step.action {
+      case .product(let index, _, let ys):
+        outputTables[index] = PanelTable(ys.map { tensor($0, maxBatch) })
+      case .productGradients(let index, _, let dys, _, _):
+        gradientTables[index] = PanelTable(dys.map { tensor($0, maxBatch) })
+      default: break
+      }
+    }
+    // Panels of other layers in the same concatenation stay as they are; batch norms set their own.
+    for slot in plan.slots {
+      guard let vectors = slot.vectors else { continue }
+      Normalization(vectors: floats(vectors), panels: slot.panels).setIdentity(panels: 0..<slot.panels)
+    }
   }
 
   /// Takes the parameters and running statistics of a version, and prepares them for the kernels.
@@ -42,14 +61,28 @@ public final class Executor {
         floats(padded).update(from: parameters + bias, count: layer.convolution.geometry.outputChannels)
       }
     }
+    for layer in plan.products {
+      for (part, weight) in layer.weights.enumerated() {
+        layer.product.pack(parameters + weight, part: part, into: floats(layer.packed), pool: pool)
+        if let transposed = layer.packedTransposed {
+          layer.product.packTransposed(parameters + weight, part: part, into: floats(transposed), pool: pool)
+        }
+      }
+      for part in layer.parts {
+        guard let bias = part.bias else { continue }
+        floats(part.paddedBias).update(from: parameters + bias, count: part.outputChannels)
+      }
+    }
     for layer in plan.batchNorms {
       floats(layer.paddedScale).update(from: parameters + layer.scale, count: layer.channels)
       floats(layer.paddedShift).update(from: parameters + layer.shift, count: layer.channels)
-      if plan.mode == .evaluation {
-        let entry = model.batchNorms[layer.index]
-        floats(layer.first).update(from: buffers + entry.meanOffset, count: layer.channels)
-        floats(layer.second).update(from: buffers + entry.varianceOffset, count: layer.channels)
-      }
+      guard plan.mode == .evaluation else { continue }
+      let entry = model.batchNorms[layer.index]
+      floats(layer.runningMean).update(from: buffers + entry.meanOffset, count: layer.channels)
+      floats(layer.runningVariance).update(from: buffers + entry.varianceOffset, count: layer.channels)
+      layer.batchNorm.finishEvaluation(
+        runningMean: floats(layer.runningMean), runningVariance: floats(layer.runningVariance),
+        gamma: floats(layer.paddedScale), beta: floats(layer.paddedShift), relu: layer.relu, into: normalization(layer))
     }
     isLoaded = true
   }
@@ -127,8 +160,19 @@ public final class Executor {
     precondition((1...plan.maxBatch).contains(batch), "a batch has from 1 to \(plan.maxBatch) samples")
   }
 
+  // MARK: Places in memory
+
   /// A place in the plan's memory.
   func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { memory.pointer + offset }
+
+  /// The memory of a slot that holds a pool's winners.
+  func bytes(_ slot: Int) -> UnsafeMutablePointer<UInt8> {
+    let slot = plan.slots[slot]
+    return UnsafeMutableRawPointer(floats(slot.offset)).bindMemory(to: UInt8.self, capacity: 4 * slot.count)
+  }
+
+  /// Scratch memory of the step at hand.
+  var scratch: UnsafeMutablePointer<Float> { floats(plan.scratch) }
 
   /// A region's tensor of a batch, in the place that was planned for the largest one.
   func tensor(_ region: Region, _ batch: Int) -> PanelTensor {
@@ -137,5 +181,42 @@ public final class Executor {
       pointer: memory.pointer + slot.offset + region.panel * slot.panelStride, batch: batch,
       height: region.shape.height, width: region.shape.width, channels: region.shape.channels,
       panelStride: slot.panelStride)
+  }
+
+  /// Whether an operand is the network's input in the images' own layout.
+  func readsImages(_ operand: Operand) -> Bool { !plan.imagesArePanels && operand.region == plan.images }
+
+  /// The images of a batch, in their own layout.
+  func images(_ batch: Int) -> Images {
+    let shape = plan.images.shape
+    return Images(
+      pointer: floats(plan.slots[plan.images.slot].offset), batch: batch, height: shape.height, width: shape.width,
+      channels: shape.channels)
+  }
+
+  /// An operand's tensor of a batch as the step sees it.
+  func activation(_ operand: Operand, _ batch: Int) -> Activation {
+    let slot = plan.slots[operand.region.slot]
+    let normalization =
+      operand.isNormalized
+      ? slot.vectors.map {
+        Normalization(vectors: floats($0), panels: slot.panels).panels(from: operand.region.panel)
+      } : nil
+    return Activation(tensor(operand.region, batch), normalization: normalization)
+  }
+
+  /// The vectors that a batch norm sets.
+  func normalization(_ layer: Plan.BatchNormLayer) -> Normalization {
+    Normalization(vectors: floats(layer.vectors), panels: layer.vectorPanels).panels(from: layer.firstPanel)
+  }
+
+  func outputTable(_ product: Int) -> PanelTable {
+    guard let table = outputTables[product] else { fatalError("a product of the plan that no step computes") }
+    return table
+  }
+
+  func gradientTable(_ product: Int) -> PanelTable {
+    guard let table = gradientTables[product] else { fatalError("a product of the plan without gradients") }
+    return table
   }
 }

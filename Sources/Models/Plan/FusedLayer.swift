@@ -1,3 +1,5 @@
+import Compute
+
 /// A layer as it is run: a batch norm and the ReLU behind it are one.
 struct FusedLayer {
   let operation: Operation
@@ -32,15 +34,53 @@ struct FusedLayer {
     return layers
   }
 
-  private var isPlainBatchNorm: Bool {
-    if case .batchNorm = operation.kind { !relu } else { false }
+  private var isPlainBatchNorm: Bool { isBatchNorm && !relu }
+
+  /// Whether it normalises.
+  var isBatchNorm: Bool {
+    if case .batchNorm = operation.kind { true } else { false }
+  }
+
+  /// Whether it is a convolution, linear layers included.
+  var isConvolution: Bool { geometry != nil }
+
+  /// The window, if it is a convolution.
+  var geometry: ConvolutionGeometry? {
+    if case .convolution(let geometry, _) = operation.kind { geometry } else { nil }
+  }
+
+  /// Whether it can normalise what it reads while it loads it.
+  var normalizesWhatItReads: Bool {
+    switch operation.kind {
+    case .convolution, .maxPool, .averagePool, .adaptiveAveragePool: true
+    case .batchNorm, .relu, .localResponseNorm, .dropout, .concatenation, .loss: false
+    }
+  }
+
+  /// Floats of scratch that a layer without parameters needs.
+  func poolScratchCount(threads: Int) -> Int {
+    guard let input = inputs.first?.shape, let output = output?.shape else { return 0 }
+    switch operation.kind {
+    case .maxPool(let geometry), .averagePool(let geometry, _):
+      return geometry.scratchCount(width: input.width, threads: threads)
+    case .adaptiveAveragePool:
+      return adaptiveAveragePoolScratchCount(
+        height: input.height, width: input.width, outputHeight: output.height, outputWidth: output.width,
+        threads: threads)
+    case .localResponseNorm:
+      return localResponseNormScratchCount(channels: input.channels, threads: threads)
+    case .convolution, .batchNorm, .relu, .dropout, .concatenation, .loss:
+      return 0
+    }
   }
 
   /// Whether backward needs what the layer produced.
   var needsOutput: Bool {
     switch operation.kind {
-    case .relu, .maxPool, .localResponseNorm: true
-    case .convolution, .batchNorm, .averagePool, .adaptiveAveragePool, .dropout, .concatenation, .loss: false
+    case .relu: true
+    case .convolution, .batchNorm, .maxPool, .averagePool, .adaptiveAveragePool, .localResponseNorm, .dropout,
+      .concatenation, .loss:
+      false
     }
   }
 

@@ -3,7 +3,8 @@ import Compute
 /// Which slot each tensor of a network and each gradient lies in.
 ///
 /// The parts of a concatenation lie in the concatenation, so that none is ever executed, and neither is the splitting of
-/// its gradient. A layer that can work in place has one region for what goes in and what comes out.
+/// its gradient. A layer that can work in place has one region for what goes in and what comes out, and so has a batch norm
+/// whose output is not stored: the region holds its input.
 struct Placement {
   /// The slots, without their offsets and lifetimes.
   private(set) var slots: [Slot] = []
@@ -11,26 +12,20 @@ struct Placement {
   private var gradients: [Region?]
   private let maxBatch: Int
 
-  init(layers: [FusedLayer], input: Value, valueCount: Int, mode: Plan.Mode, maxBatch: Int) {
+  init(_ flow: Dataflow, input: Value, valueCount: Int, mode: Plan.Mode, maxBatch: Int) {
     self.maxBatch = maxBatch
+    let layers = flow.layers
     values = Array(repeating: nil, count: valueCount)
     gradients = Array(repeating: nil, count: valueCount)
 
-    var consumers = [Int](repeating: 0, count: valueCount)
-    var producers = [FusedLayer?](repeating: nil, count: valueCount)
-    for layer in layers {
-      for value in layer.inputs { consumers[value.index] += 1 }
-      if let output = layer.output { producers[output.index] = layer }
-    }
-
     // From the last layer to the first: what comes out decides where what goes in may lie.
-    for layer in layers.reversed() {
+    for (index, layer) in layers.enumerated().reversed() {
       guard let output = layer.output else { continue }
       let region = values[output.index] ?? newRegion(output.shape)
       values[output.index] = region
       if layer.operation.kind == .concatenation {
         Self.slice(region, into: layer.inputs, &values, layer.operation.name)
-      } else if Self.worksInPlace(layer, mode, producers[layer.inputs[0].index], consumers[layer.inputs[0].index]) {
+      } else if flow.isDeferred[index] || Self.worksInPlace(layer, mode, flow) {
         values[layer.inputs[0].index] = region
       }
     }
@@ -45,7 +40,7 @@ struct Placement {
         Self.slice(region, into: layer.inputs, &gradients, layer.operation.name)
       } else if layer.hasGradientInPlace {
         precondition(
-          consumers[layer.inputs[0].index] == 1,
+          flow.readerCount(of: layer.inputs[0]) == 1,
           "\(layer.operation.name): the input of a layer that works in place has no other reader")
         gradients[layer.inputs[0].index] = region
       }
@@ -83,10 +78,12 @@ struct Placement {
   }
 
   /// Whether a layer may overwrite its input: nobody else reads it, and backward does not want it as it was.
-  private static func worksInPlace(
-    _ layer: FusedLayer, _ mode: Plan.Mode, _ producer: FusedLayer?, _ consumers: Int
-  ) -> Bool {
-    guard let producer, consumers == 1 else { return false }
+  private static func worksInPlace(_ layer: FusedLayer, _ mode: Plan.Mode, _ flow: Dataflow) -> Bool {
+    let input = layer.inputs[0]
+    // What others see normalised is not stored as they see it.
+    guard let producer = flow.producer(of: input), flow.readerCount(of: input) == 1, !flow.isNormalized(input) else {
+      return false
+    }
     switch layer.operation.kind {
     case .relu, .dropout: return mode == .evaluation || !producer.needsOutput
     case .batchNorm: return mode == .evaluation

@@ -12,7 +12,7 @@ public struct Plan: Sendable {
     case evaluation
   }
 
-  /// A convolution or linear layer and where its weights are.
+  /// A convolution or linear layer over more than a pixel, and where its weights are.
   struct ConvolutionLayer: Sendable {
     let name: String
     let convolution: Convolution
@@ -23,24 +23,59 @@ public struct Plan: Sendable {
     let packed: Int
     let packedTransposed: Int?
     let paddedBias: Int?
+    /// The batch norm that takes the moments of what it writes, among the plan's.
+    let batchNorm: Int?
   }
 
-  /// A batch norm and where its vectors are, each padded to whole panels in memory.
+  /// 1×1 convolutions that read the same tensor, as one matrix product, and where their weights are.
+  struct ProductLayer: Sendable {
+    /// One of the convolutions.
+    struct Part: Sendable {
+      let name: String
+      let outputChannels: Int
+      /// Place in the flat vector.
+      let bias: Int?
+      /// Place in memory of the bias, padded to whole panels; zeros if there is none.
+      let paddedBias: Int
+      /// The batch norm that takes the moments of what it writes, among the plan's.
+      let batchNorm: Int?
+    }
+
+    let product: PointwiseConvolution
+    let parts: [Part]
+    /// The parts' weights in the flat vector.
+    let weights: [Int]
+    /// Places in memory: the weights as the kernels want them, and the parts' biases one after the other.
+    let packed: Int
+    let packedTransposed: Int?
+    let paddedBias: Int?
+  }
+
+  /// A batch norm, with a ReLU behind it or not, and where its vectors are, each padded to whole panels in memory.
   struct BatchNormLayer: Sendable {
     let name: String
     let batchNorm: BatchNorm
+    let relu: Bool
     /// Its place among the model's batch norms.
     let index: Int
     let channels: Int
+    /// Pixels of a sample.
+    let area: Int
     /// Places in the flat vector.
     let scale: Int
     let shift: Int
     /// Places in memory.
     let paddedScale: Int
     let paddedShift: Int
-    /// The batch's mean and inverse deviation in training, the running mean and variance in evaluation.
-    let first: Int
-    let second: Int
+    /// 1/√(variance + ε) of the last batch.
+    let inverse: Int
+    /// Running mean and variance, in evaluation.
+    let runningMean: Int
+    let runningVariance: Int
+    /// The vectors of the normalisation, of how many panels they are, and which of these is the layer's first.
+    let vectors: Int
+    let vectorPanels: Int
+    let firstPanel: Int
   }
 
   /// What the plan is for.
@@ -55,16 +90,20 @@ public struct Plan: Sendable {
   public let permanentFloatCount: Int
 
   let convolutions: [ConvolutionLayer]
+  let products: [ProductLayer]
   let batchNorms: [BatchNormLayer]
   let slots: [Slot]
   let scratch: Int
+  let moments: Int
   let images: Region
+  /// Whether the images lie in panels; otherwise they have a layout of their own, which the first layer reads.
+  let imagesArePanels: Bool
   let logits: Region
   let modelName: String
 }
 
 extension Plan: CustomStringConvertible {
-  /// The plan as a table: step, layer, operation, shapes, bytes and multiply-accumulates for one sample.
+  /// The plan as a table: step, layer, operation and method, shapes, bytes and multiply-accumulates for one sample.
   public var description: String {
     var lines = [
       "\(modelName), \(mode == .training ? "training" : "evaluation"), batches up to \(maxBatch): \(steps.count) steps, "
@@ -75,7 +114,8 @@ extension Plan: CustomStringConvertible {
         let slot = slots[region.slot]
         return "\(region.shape)@\(slot.offset + region.panel * slot.panelStride)"
       }
-      var line = "\(index) \(step.name): \(step.operation) \(shapes.joined(separator: " "))"
+      let operation = step.method.isEmpty ? step.operation : "\(step.operation) (\(step.method))"
+      var line = "\(index) \(step.name): \(operation) \(shapes.joined(separator: " "))"
       line += ", \(step.bytesPerSample) bytes"
       if step.multiplyAccumulates > 0 { line += ", \(step.multiplyAccumulates) multiply-accumulates" }
       if let prefix = step.finishedPrefix { line += ", gradient finished to \(prefix)" }

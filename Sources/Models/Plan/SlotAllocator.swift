@@ -10,6 +10,11 @@ struct Slot: Sendable {
   var last: Int
   /// Where it begins, in floats.
   var offset = 0
+  /// Where the vectors of a normalisation begin that its readers apply, if any panel of it is normalised.
+  var vectors: Int?
+
+  /// Panels that it holds.
+  var panels: Int { count / panelStride }
 
   func isAlive(with other: Slot) -> Bool { first <= other.last && other.first <= last }
 }

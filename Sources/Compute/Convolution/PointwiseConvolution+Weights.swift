@@ -1,0 +1,161 @@
+extension PointwiseConvolution {
+  // MARK: Packing
+
+  /// Writes one convolution's weights in the order that `forward` reads: [output panel][input channel][16 outputs].
+  ///
+  /// - Parameter weights: [outputChannels, inputChannels].
+  public func pack(_ weights: UnsafePointer<Float>, part: Int, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+    let inputPanels = self.inputPanels, inputs = inputChannels, outputs = outputChannels[part]
+    let target = packed + firstPanels[part] * inputPanels * rowWidth * rowWidth
+    pool.forEach(dividedUp(outputs, rowWidth)) { panel, _ in
+      for input in 0..<inputPanels {
+        transposeBlock(
+          weights + (panel * rowWidth * inputs + input * rowWidth), inputs, rows: min(rowWidth, outputs - panel * rowWidth),
+          columns: min(rowWidth, inputs - input * rowWidth),
+          into: target + (panel * inputPanels + input) * rowWidth * rowWidth)
+      }
+    }
+  }
+
+  /// Writes one convolution's weights in the order that `backward` reads: [input panel][output channel][16 inputs].
+  ///
+  /// - Parameter weights: [outputChannels, inputChannels].
+  public func packTransposed(
+    _ weights: UnsafePointer<Float>, part: Int, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let inputPanels = self.inputPanels, outputPanels = self.outputPanels
+    let inputs = inputChannels, outputs = outputChannels[part], rows = dividedUp(outputs, rowWidth) * rowWidth
+    let first = firstPanels[part] * rowWidth * rowWidth
+    pool.forEach(inputPanels) { panel, _ in
+      let target = packed + panel * outputPanels * rowWidth * rowWidth + first
+      let columns = min(rowWidth, inputs - panel * rowWidth)
+      for output in 0..<rows {
+        let row = target + output * rowWidth
+        guard output < outputs else {
+          store(Row.zero, row)
+          continue
+        }
+        let source = weights + output * inputs + panel * rowWidth
+        if columns == rowWidth {
+          store(load(source), row)
+        } else {
+          for lane in 0..<rowWidth { row[lane] = lane < columns ? source[lane] : 0 }
+        }
+      }
+    }
+  }
+
+  /// Transposes up to 16 × 16 floats into rows of 16, with zeros where there are none.
+  private func transposeBlock(
+    _ source: FloatPointer, _ stride: Int, rows: Int, columns: Int, into target: MutableFloatPointer
+  ) {
+    if rows == rowWidth && columns == rowWidth { return transpose16(source, stride, into: target, rowWidth) }
+    for column in 0..<rowWidth {
+      for row in 0..<rowWidth {
+        target[column * rowWidth + row] = row < rows && column < columns ? source[row * stride + column] : 0
+      }
+    }
+  }
+
+  // MARK: Gradient
+
+  /// Pixels that are summed in registers before they are added to the gradient. Part of the result: a constant.
+  private static let chunkPixels = 192
+  /// Fewer 16 × 16 blocks than this cannot keep threads busy: they take parts of the pixels instead, of a fixed size,
+  /// which are added in their order. Part of the result: constants.
+  private static let fewestBlocks = 16
+  private static let partPixels = 12 * chunkPixels
+
+  private var blockCount: Int { inputPanels * outputPanels }
+
+  private func partCount(_ pixels: Int) -> Int {
+    blockCount < Self.fewestBlocks ? dividedUp(pixels, Self.partPixels) : 1
+  }
+
+  func gradientScratch(pixels: Int, threads: Int) -> Int {
+    let copies = threads * inputPanels * Self.chunkPixels * rowWidth
+    return copies + partCount(pixels) * packedCount
+  }
+
+  /// The gradients with respect to the weights, each [outputChannels, inputChannels].
+  ///
+  /// A thread owns some 16 × 16 blocks of the gradient, all over the pixels (or a part of them), and goes through them chunk
+  /// by chunk, so that a chunk is read from memory once for all blocks.
+  func sumWeightGradients(
+    _ x: Activation, _ gradients: PanelTable, _ flat: MutableFloatPointer, _ offsets: [Int],
+    _ scratch: MutableFloatPointer, _ pool: ThreadPool
+  ) {
+    let pixels = x.tensor.pixels, inputPanels = self.inputPanels, outputPanels = self.outputPanels
+    let parts = partCount(pixels), packedCount = self.packedCount
+    let pixelsOfPart = parts == 1 ? pixels : Self.partPixels
+    let sums = scratch + pool.threads * inputPanels * Self.chunkPixels * rowWidth
+    let (inputGroups, outputGroups) = groups(wanted: pool.threads == 1 ? 1 : dividedUp(2 * pool.threads, parts))
+    pool.forEach(parts * inputGroups * outputGroups) { item, thread in
+      let part = item / (inputGroups * outputGroups), group = item % (inputGroups * outputGroups)
+      let inputGroup = group / outputGroups, outputGroup = group % outputGroups
+      let inputs = inputPanels * inputGroup / inputGroups..<inputPanels * (inputGroup + 1) / inputGroups
+      let outputs = outputPanels * outputGroup / outputGroups..<outputPanels * (outputGroup + 1) / outputGroups
+      let copies = scratch + thread * inputPanels * Self.chunkPixels * rowWidth
+      let start = part * pixelsOfPart, end = min(pixels, start + pixelsOfPart)
+      var first = start
+      while first < end {
+        let count = min(Self.chunkPixels, end - first)
+        for input in inputs {
+          var source = FloatPointer(x.tensor.panel(input)) + first * rowWidth
+          if let normalization = x.normalization {
+            let copy = copies + (input - inputs.lowerBound) * Self.chunkPixels * rowWidth
+            copyRows(source, count, normalization: normalization.panel(input), into: copy)
+            source = FloatPointer(copy)
+          }
+          for output in outputs {
+            outerProductBlock(
+              source, FloatPointer(gradients.pointers[output]) + first * rowWidth, rows: count,
+              accumulate: first > start, into: sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth)
+          }
+        }
+        first += count
+      }
+    }
+    pool.forEach(outputPanels * inputPanels) { item, _ in
+      let block = sums + item * rowWidth * rowWidth
+      for part in 1..<max(1, parts) {
+        for row in 0..<rowWidth {
+          let target = block + row * rowWidth
+          store(load(target) + load(target + part * packedCount), target)
+        }
+      }
+      unpack(block, output: item / inputPanels, input: item % inputPanels, flat, offsets)
+    }
+  }
+
+  /// How many groups input and output panels are cut into, so that a pair of them is an item. Not part of the result.
+  ///
+  /// Each group of inputs reads all the gradients, and each group of outputs all of x: the cut with the least traffic.
+  private func groups(wanted: Int) -> (inputs: Int, outputs: Int) {
+    var best = (inputs: 1, outputs: 1), least = Int.max
+    for inputs in 1...min(wanted, inputPanels) {
+      let outputs = min(outputPanels, dividedUp(wanted, inputs))
+      // What is missing to the wanted number of items counts as if each read everything once more.
+      let missing = max(0, wanted - inputs * outputs)
+      let traffic = inputs * outputPanels + outputs * inputPanels + missing * (inputPanels + outputPanels)
+      if traffic < least { (best, least) = ((inputs, outputs), traffic) }
+    }
+    return best
+  }
+
+  /// Writes a block, [16 inputs][16 outputs], where it belongs.
+  private func unpack(
+    _ block: FloatPointer, output panel: Int, input: Int, _ flat: MutableFloatPointer, _ offsets: [Int]
+  ) {
+    var part = 0
+    while part + 1 < firstPanels.count && firstPanels[part + 1] <= panel { part += 1 }
+    let firstOutput = (panel - firstPanels[part]) * rowWidth
+    let rows = min(rowWidth, outputChannels[part] - firstOutput)
+    let columns = min(rowWidth, inputChannels - input * rowWidth)
+    let target = flat + offsets[part] + firstOutput * inputChannels + input * rowWidth
+    if rows == rowWidth && columns == rowWidth { return transpose16(block, rowWidth, into: target, inputChannels) }
+    for row in 0..<rows {
+      for column in 0..<columns { target[row * inputChannels + column] = block[column * rowWidth + row] }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+extension BatchNorm {
+  /// Turns the gradient of z into the gradient of y, in place, and gives those of γ and β.
+  ///
+  /// Where the ReLU cut is computed again from `y`, with the very operations of the forward pass. With g the gradient that
+  /// passes, i = 1 / √(variance + ε) and means over samples and pixels:
+  /// dβ = Σ g, dγ = i Σ g (y − mean), dy = γ i (g − mean(g) − (y − mean) i² mean(g (y − mean))).
+  ///
+  /// - Parameters:
+  ///   - normalization, inverse: as `finish` or `forward` made them.
+  ///   - dgamma, dbeta: [channels], overwritten.
+  ///   - scratch: `scratchCount(pixels:)` floats, their contents lost.
+  public func backward(
+    _ y: PanelTensor, dz: PanelTensor, normalization: Normalization, inverse: UnsafePointer<Float>,
+    dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
+  ) {
+    require(y.channels == channels && dz.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
+    let passes = TwoPasses(panels: panels, rows: y.pixels), channels = self.channels
+    let sums = GradientSums(scratch, panels: panels, blocks: passes.blocks)
+    passes.run(
+      pool,
+      first: { panel, block, rows in
+        let start = rows.lowerBound * rowWidth
+        sums.gather(
+          y.panel(panel) + start, dz.panel(panel) + start, rows.count, normalization.panel(panel), block: block,
+          panel: panel)
+      },
+      between: { panel in
+        let first = panel * rowWidth
+        let gradients = sums.finish(panel: panel, inverse: load(inverse + first), count: y.pixels)
+        for lane in 0..<min(rowWidth, channels - first) {
+          dgamma[first + lane] = gradients.gamma[lane]
+          dbeta[first + lane] = gradients.beta[lane]
+        }
+      },
+      second: { panel, _, rows in
+        let start = rows.lowerBound * rowWidth
+        sums.apply(
+          y.panel(panel) + start, dz.panel(panel) + start, rows.count, normalization.panel(panel), panel: panel)
+      })
+  }
+}
+
+/// The sums of a batch norm's backward pass, block by block, and what becomes of them.
+struct GradientSums {
+  /// [panels][2][16] of Float: mean gradient and slope; then [panels][blocks][2][16] of Double: Σ g and Σ g (y − mean).
+  private let slopes: UnsafeMutablePointer<Float>
+  private let records: UnsafeMutableRawPointer
+  private let blocks: Int
+
+  private static let recordBytes = 2 * MemoryLayout<WideRow>.size
+  /// Rows that are added up in single precision. Part of the result: a constant.
+  private static let chunk = 128
+
+  init(_ scratch: MutableFloatPointer, panels: Int, blocks: Int) {
+    (slopes, self.blocks) = (scratch, blocks)
+    records = UnsafeMutableRawPointer(scratch + panels * 2 * rowWidth)
+  }
+
+  static func floatCount(_ panels: Int, _ blocks: Int) -> Int {
+    panels * (2 * rowWidth + blocks * recordBytes / MemoryLayout<Float>.size)
+  }
+
+  private func record(_ panel: Int, _ block: Int) -> UnsafeMutableRawPointer {
+    records + (panel * blocks + block) * Self.recordBytes
+  }
+
+  /// Records the sums of one block of a panel.
+  @inline(never)
+  func gather(
+    _ y: FloatPointer, _ dz: FloatPointer, _ count: Int, _ normalization: PanelNormalization, block: Int, panel: Int
+  ) {
+    var sums = WideRow.zero, products = WideRow.zero
+    var start = 0
+    while start < count {
+      let end = min(count, start + Self.chunk)
+      var sum = Row.zero, product = Row.zero
+      for index in start..<end {
+        let row = load(y + index * rowWidth)
+        let g = Row.zero.replacing(with: load(dz + index * rowWidth), where: normalization.passes(row))
+        sum += g
+        product = product.addingProduct(g, row - normalization.center)
+      }
+      sums += WideRow(sum)
+      products += WideRow(product)
+      start = end
+    }
+    record(panel, block).storeBytes(of: sums, as: WideRow.self)
+    record(panel, block).storeBytes(of: products, toByteOffset: MemoryLayout<WideRow>.size, as: WideRow.self)
+  }
+
+  /// Adds up the blocks of a panel in their order; gives the gradients of γ and β, and keeps what `apply` needs.
+  func finish(panel: Int, inverse: Row, count: Int) -> (gamma: Row, beta: Row) {
+    var sums = WideRow.zero, products = WideRow.zero
+    for block in 0..<blocks {
+      sums += record(panel, block).loadUnaligned(as: WideRow.self)
+      products += record(panel, block).loadUnaligned(fromByteOffset: MemoryLayout<WideRow>.size, as: WideRow.self)
+    }
+    let gamma = products * WideRow(inverse), share = 1 / Double(count)
+    store(Row(sums * share), slopes + panel * 2 * rowWidth)
+    store(Row(gamma * WideRow(inverse) * share), slopes + panel * 2 * rowWidth + rowWidth)
+    return (Row(gamma), Row(sums))
+  }
+
+  /// Turns the gradient of z into that of y for some rows of a panel.
+  @inline(never)
+  func apply(
+    _ y: FloatPointer, _ dz: MutableFloatPointer, _ count: Int, _ normalization: PanelNormalization, panel: Int
+  ) {
+    let mean = load(slopes + panel * 2 * rowWidth), slope = -load(slopes + panel * 2 * rowWidth + rowWidth)
+    for index in 0..<count {
+      let row = load(y + index * rowWidth)
+      let g = Row.zero.replacing(with: load(dz + index * rowWidth), where: normalization.passes(row))
+      let centered = (g - mean).addingProduct(slope, row - normalization.center)
+      store(centered * normalization.scale, dz + index * rowWidth)
+    }
+  }
+}

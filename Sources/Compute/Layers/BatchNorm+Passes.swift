@@ -1,0 +1,54 @@
+/// Two passes over every panel of a tensor, the second of which needs the whole of the first: who does what when.
+///
+/// A panel is cut into blocks by its shape alone, and whatever is summed over blocks is summed in their order, so the
+/// schedule, which looks at the number of threads, does not change a result.
+struct TwoPasses {
+  let panels, count: Int
+
+  /// Rows of a block: long enough to be worth handing out, short enough that a few panels keep many threads busy.
+  static let blockRows = 512
+  /// Rows up to which a thread's own panels, two tensors of them, stay in a shared cache of a few MiB a thread.
+  private static let rowsOfOneThread = 1 << 16
+
+  init(panels: Int, rows: Int) { (self.panels, count) = (panels, rows) }
+
+  /// Blocks of each panel.
+  var blocks: Int { dividedUp(count, Self.blockRows) }
+
+  /// The rows of a block.
+  @inline(__always) func rows(of block: Int) -> Range<Int> {
+    block * Self.blockRows..<min(count, (block + 1) * Self.blockRows)
+  }
+
+  /// Calls `first` for all blocks of a panel, then `between`, then `second` for all its blocks from the last to the first:
+  /// what was read last is in the cache still.
+  ///
+  /// Each thread takes panels of its own as long as there is one for every thread; the threads share the rest, and those
+  /// that are too large to be in the cache several at a time.
+  @inline(__always)
+  func run(
+    _ pool: ThreadPool, first: (_ panel: Int, _ block: Int, _ rows: Range<Int>) -> Void,
+    between: (_ panel: Int) -> Void, second: (_ panel: Int, _ block: Int, _ rows: Range<Int>) -> Void
+  ) {
+    let blocks = self.blocks, isLarge = count > Self.rowsOfOneThread
+    let ownPanels = isLarge && pool.threads > 1 ? 0 : panels / pool.threads * pool.threads
+    pool.forEach(ownPanels) { panel, _ in
+      for block in 0..<blocks { first(panel, block, rows(of: block)) }
+      between(panel)
+      for block in (0..<blocks).reversed() { second(panel, block, rows(of: block)) }
+    }
+    var start = ownPanels
+    while start < panels {
+      let together = isLarge ? 1 : panels - start
+      pool.forEach(together * blocks) { item, _ in
+        first(start + item / blocks, item % blocks, rows(of: item % blocks))
+      }
+      for panel in start..<start + together { between(panel) }
+      pool.forEach(together * blocks) { index, _ in
+        let item = together * blocks - 1 - index
+        second(start + item / blocks, item % blocks, rows(of: item % blocks))
+      }
+      start += together
+    }
+  }
+}

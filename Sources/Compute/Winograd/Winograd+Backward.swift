@@ -1,0 +1,192 @@
+/// The matrices of a backward pass over one block of whole samples.
+private struct BackwardMemory {
+  /// V, dM and dV; dV is not there if nobody wants the input's gradient.
+  let data, products, dataGradient: MutableFloatPointer
+  /// Floats from point to point of V and dV, and of dM.
+  let dataSlice, productSlice: Int
+  /// Floats from panel to panel of all of them.
+  let panelFloats: Int
+  /// dU, as packed weights are.
+  let filters: MutableFloatPointer
+  let table: UnsafePointer<MutableFloatPointer>
+  let zeros: FloatPointer
+}
+
+extension Winograd {
+  /// Tiles whose products are summed up in registers before they are added to dU. Part of the result: a constant.
+  private static let chunkTiles = 128
+
+  /// Floats of a block's three matrices, about, and its fewest tiles. Smaller blocks stay in the caches, larger ones read and
+  /// write the filters less often. Part of the result, as each block's sum is added to dU: constants.
+  private static let blockFloats = 1 << 20
+  private static let fewestTiles = 64
+
+  /// A block is as many whole samples.
+  private func samplesOfBlock(_ batch: Int) -> Int {
+    let tileFloats = (2 * dataPoints * inputPanels + outputPoints * outputPanels) * rowWidth
+    let tiles = max(Self.fewestTiles, Self.blockFloats / tileFloats)
+    return max(1, min(batch, tiles / (rows.tiles * columns.tiles)))
+  }
+
+  func backwardScratch(batch: Int, threads: Int) -> Int {
+    let tiles = samplesOfBlock(batch) * rows.tiles * columns.tiles
+    let data = dataPoints * slice(panels: inputPanels, tiles: tiles)
+    let products = outputPoints * slice(panels: outputPanels, tiles: tiles)
+    return rowWidth + 2 * data + products + packedCount + tableFloats(outputPanels)
+      + threads * (bufferFloats + carryFloats)
+  }
+
+  /// The gradients with respect to the weights and to the input.
+  ///
+  /// - Parameters:
+  ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
+  ///   - oihw: the weights' gradient; overwritten.
+  ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
+  ///   - scratch: `scratchCount` floats.
+  func backward(
+    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer, dx: PanelTensor?,
+    accumulate: Bool, scratch: MutableFloatPointer, pool: ThreadPool
+  ) {
+    let batch = dy.batch, samples = samplesOfBlock(batch), tiles = samples * rows.tiles * columns.tiles
+    let dataSlice = slice(panels: inputPanels, tiles: tiles), dataFloats = dataPoints * dataSlice
+    let productSlice = slice(panels: outputPanels, tiles: tiles), productFloats = outputPoints * productSlice
+    store(Row.zero, scratch)
+    let data = scratch + rowWidth, products = data + 2 * dataFloats, filters = products + productFloats
+    let table = filters + packedCount, buffers = table + tableFloats(outputPanels)
+    let ownFloats = bufferFloats + carryFloats
+    let memory = BackwardMemory(
+      data: data, products: products, dataGradient: data + dataFloats, dataSlice: dataSlice, productSlice: productSlice,
+      panelFloats: tiles * rowWidth, filters: filters,
+      table: writeTable(products, panels: outputPanels, panelFloats: tiles * rowWidth, at: table),
+      zeros: FloatPointer(scratch))
+    let blocks = dividedUp(batch, samples)
+    let (inputPanels, outputPanels) = (inputPanels, outputPanels)
+    let parts = partsOfPoint(pool.threads), segments = segments(samples * (2 * inputPanels + outputPanels), pool.threads)
+    // The input's gradient of one block is written while the next is transformed.
+    for index in 0...blocks {
+      let block = block(index, samples, batch), before = index > 0 ? self.block(index - 1, samples, batch) : block
+      let current = index < blocks ? block.samples : 0, finished = index > 0 && dx != nil ? before.samples : 0
+      let gradientItems = current * segments * outputPanels, dataItems = current * segments * inputPanels
+      pool.forEach(gradientItems + dataItems + finished * segments * inputPanels) { item, thread in
+        let buffer = buffers + thread * ownFloats
+        if item < gradientItems {
+          transformGradient(dy, block, item, segments: segments, memory, buffer)
+        } else if item < gradientItems + dataItems {
+          transformData(x, block, item - gradientItems, segments: segments, memory, buffer)
+        } else if let dx {
+          finishInput(
+            dx, before, item - gradientItems - dataItems, segments: segments, accumulate: accumulate, memory, buffer)
+        }
+      }
+      guard index < blocks else { break }
+      let weights = dx == nil ? nil : weights
+      pool.forEach(dataPoints * parts) { item, _ in
+        multiply(block, point: item / parts, part: item % parts, of: parts, isFirst: index == 0, weights, memory)
+      }
+    }
+    pool.forEach(inputPanels * outputPanels) { item, _ in
+      writeGradient(filters, panels: (item % inputPanels, item / inputPanels), into: oihw)
+    }
+  }
+
+  // MARK: Items
+
+  private func block(_ index: Int, _ samples: Int, _ batch: Int) -> WinogradBlock {
+    let first = min(batch, index * samples)
+    return WinogradBlock(
+      first * rows.tiles..<min(batch, first + samples) * rows.tiles, rows: rows, columns: columns)
+  }
+
+  /// Into how many ranges of panels each point's products are cut for many threads.
+  private func partsOfPoint(_ threads: Int) -> Int {
+    threads == 1 ? 1 : max(1, min(dividedUp(4 * threads, dataPoints), max(inputPanels, outputPanels)))
+  }
+
+  /// Into how many ranges of strips each plane is cut for many threads.
+  private func segments(_ planes: Int, _ threads: Int) -> Int {
+    threads == 1 ? 1 : max(1, min(dividedUp(4 * threads, planes), rows.tiles / 3))
+  }
+
+  /// An item of a block: a panel, a sample and some of its strips.
+  private func strips(
+    _ block: WinogradBlock, _ item: Int, segments: Int
+  ) -> (panel: Int, strips: Range<Int>) {
+    let segment = item % segments, plane = item / segments
+    let first = block.strips.lowerBound + plane % block.samples * rows.tiles
+    return (
+      plane / block.samples,
+      first + segment * rows.tiles / segments..<first + (segment + 1) * rows.tiles / segments
+    )
+  }
+
+  private func transformGradient(
+    _ dy: PanelTensor, _ block: WinogradBlock, _ item: Int, segments: Int, _ memory: BackwardMemory,
+    _ buffer: MutableFloatPointer
+  ) {
+    let (panel, strips) = strips(block, item, segments: segments), target = memory.products + panel * memory.panelFloats
+    for strip in strips {
+      let place = block.place(strip)
+      let plane = WinogradPlane(
+        pixels: FloatPointer(dy.panel(panel)) + place.sample * rows.output * columns.output * rowWidth,
+        height: rows.output, width: columns.output, normalization: nil)
+      analyze(.outputGradient, plane, place, into: target, slice: memory.productSlice, buffer: buffer)
+    }
+  }
+
+  private func transformData(
+    _ x: Activation, _ block: WinogradBlock, _ item: Int, segments: Int, _ memory: BackwardMemory,
+    _ buffer: MutableFloatPointer
+  ) {
+    let (panel, strips) = strips(block, item, segments: segments), target = memory.data + panel * memory.panelFloats
+    let normalization = x.normalization?.panel(panel)
+    for strip in strips {
+      let place = block.place(strip)
+      let plane = WinogradPlane(
+        pixels: FloatPointer(x.tensor.panel(panel)) + place.sample * rows.input * columns.input * rowWidth,
+        height: rows.input, width: columns.input, normalization: normalization)
+      analyze(.data, plane, place, into: target, slice: memory.dataSlice, buffer: buffer)
+    }
+  }
+
+  private func finishInput(
+    _ dx: PanelTensor, _ block: WinogradBlock, _ item: Int, segments: Int, accumulate: Bool, _ memory: BackwardMemory,
+    _ buffer: MutableFloatPointer
+  ) {
+    let (panel, strips) = strips(block, item, segments: segments)
+    let sample = strips.lowerBound / rows.tiles
+    synthesizeInputGradient(
+      memory.dataGradient + panel * memory.panelFloats, slice: memory.dataSlice, block, strips: strips,
+      accumulate: accumulate, into: dx.panel(panel) + sample * rows.input * columns.input * rowWidth, buffer: buffer)
+  }
+
+  /// dU (+)= V′ dM and dV = dM U′ at one point of the data, for some of the output and input panels.
+  private func multiply(
+    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, isFirst: Bool, _ weights: FloatPointer?,
+    _ memory: BackwardMemory
+  ) {
+    let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
+    let data = FloatPointer(memory.data) + point * memory.dataSlice + firstRow
+    let products = outputPoint(point) * memory.productSlice + firstRow
+    let chunks = max(1, dividedUp(range.count, Self.chunkTiles))
+    for chunk in 0..<chunks {
+      let first = range.count * chunk / chunks, rows = range.count * (chunk + 1) / chunks - first
+      let gradient = FloatPointer(memory.products) + products + first * rowWidth
+      for output in outputPanels * part / parts..<outputPanels * (part + 1) / parts {
+        let target = memory.filters + point * filterSlice + output * inputPanels * matrix
+        for input in 0..<inputPanels {
+          outerProductBlock(
+            data + first * rowWidth + input * memory.panelFloats, gradient + output * memory.panelFloats, rows: rows,
+            accumulate: !isFirst || chunk > 0, into: target + input * matrix)
+        }
+      }
+    }
+    guard let weights else { return }
+    for input in inputPanels * part / parts..<inputPanels * (part + 1) / parts {
+      multiply(
+        memory.table, panels: outputPanels, offset: products, rows: range.count,
+        weights + point * filterSlice + input * outputPanels * matrix, zeros: memory.zeros, adding: false,
+        into: memory.dataGradient + point * memory.dataSlice + input * memory.panelFloats + firstRow)
+    }
+  }
+}
+

@@ -1,0 +1,134 @@
+/// Convolutions of stride 1 by Winograd's method: tiles of the input and the filters are transformed to points, where a
+/// convolution is one matrix product for each point; the output is transformed back. The gradients are the exact adjoints.
+///
+/// V = B′ d B and U = G g G′ are the data and the filters at the points, M = Σ V U, Y = A′ M A. Backward, one transform of the
+/// output's gradient, dM = A dY A′, gives both dU = V′ dM with dg = G′ dU G, and dV = dM U′ with dX = B dV B′, where tiles that
+/// overlap are added. All matrices are in panels, [point][panel][tile][16]. Rows and columns each have their own scheme.
+///
+/// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015.
+struct Winograd: Sendable {
+  let geometry: ConvolutionGeometry
+  let rows, columns: WinogradAxis
+  let inputPanels, outputPanels: Int
+  /// Tiles of a strip whose columns are transformed before its tiles are, while they are in the first-level cache.
+  let chunkTiles: Int
+
+  /// Whether it takes windows of this shape. With a few channels only, the unused lanes of a panel cost more than is saved.
+  static func suits(_ geometry: ConvolutionGeometry) -> Bool {
+    guard geometry.strideHeight == 1 && geometry.strideWidth == 1 else { return false }
+    guard geometry.paddingHeight < geometry.kernelHeight && geometry.paddingWidth < geometry.kernelWidth else {
+      return false
+    }
+    guard WinogradScheme(taps: geometry.kernelHeight) != nil && WinogradScheme(taps: geometry.kernelWidth) != nil else {
+      return false
+    }
+    return geometry.kernelHeight * geometry.kernelWidth > 1 && geometry.kernelHeight * geometry.kernelWidth <= mostTaps
+      && geometry.inputChannels >= fewestChannels && geometry.outputChannels >= fewestChannels
+  }
+
+  private static let fewestChannels = 12
+  /// Elements of the largest window: what fits the memory that filters are transformed in.
+  static let mostTaps = 25
+
+  init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) {
+    guard Self.suits(geometry), let vertical = WinogradScheme(taps: geometry.kernelHeight),
+      let horizontal = WinogradScheme(taps: geometry.kernelWidth)
+    else { fatalError("Winograd's method does not take this window") }
+    self.geometry = geometry
+    rows = WinogradAxis(
+      vertical, input: inputHeight, output: geometry.outputHeight(inputHeight), padding: geometry.paddingHeight)
+    columns = WinogradAxis(
+      horizontal, input: inputWidth, output: geometry.outputWidth(inputWidth), padding: geometry.paddingWidth)
+    inputPanels = dividedUp(geometry.inputChannels, rowWidth)
+    outputPanels = dividedUp(geometry.outputChannels, rowWidth)
+    chunkTiles = Self.chunkColumns / horizontal.outputs
+  }
+
+  private static let chunkColumns = 32
+
+  // MARK: Sizes
+
+  /// Points of the data and the filters, and of the outputs.
+  var dataPoints: Int { rows.scheme.dataPoints * columns.scheme.dataPoints }
+  var outputPoints: Int { rows.scheme.points * columns.scheme.points }
+
+  /// Floats from one point's filters to the next's: an odd number of lines, so that they fall into different sets of a
+  /// cache.
+  var filterSlice: Int { inputPanels * outputPanels * rowWidth * rowWidth + rowWidth }
+  /// Floats from one point's matrix to the next's, for some panels of so many tiles; again an odd number of lines.
+  func slice(panels: Int, tiles: Int) -> Int { (panels * tiles | 1) * rowWidth }
+
+  /// Floats of the filters at the points, [point][output panel][16 · input panels][16].
+  var packedCount: Int { dataPoints * filterSlice }
+  /// Floats of the transposed filters, [point][input panel][16 · output panels][16].
+  var packedTransposedCount: Int { dataPoints * filterSlice }
+
+  /// Columns of a chunk.
+  var bufferColumns: Int { chunkTiles * columns.scheme.outputs + columns.overlap }
+  /// Floats that hold a chunk's transformed columns.
+  var bufferFloats: Int { rows.scheme.dataPoints * bufferColumns * rowWidth }
+  /// Floats that hold the lines that a strip leaves to the next.
+  var carryFloats: Int { rows.overlap * columns.input * rowWidth }
+  /// Floats that hold the addresses of some panels.
+  func tableFloats(_ panels: Int) -> Int { dividedUp(2 * panels, rowWidth) * rowWidth }
+
+  /// Floats of scratch that any of the calls needs.
+  func scratchCount(batch: Int, threads: Int) -> Int {
+    max(forwardScratch(batch: batch, threads: threads), backwardScratch(batch: batch, threads: threads))
+  }
+
+  // MARK: The points of the data
+
+  /// The range of a block's tiles that take a point of the data.
+  @inline(__always)
+  func range(_ point: Int, _ block: WinogradBlock) -> Range<Int> {
+    let row = point / columns.scheme.dataPoints, column = point % columns.scheme.dataPoints
+    return block.range(rows.users(row), columns.users(column))
+  }
+
+  /// The point of the output that products at a point of the data belong to.
+  @inline(__always)
+  func outputPoint(_ point: Int) -> Int {
+    let row = point / columns.scheme.dataPoints, column = point % columns.scheme.dataPoints
+    return row % rows.scheme.points * columns.scheme.points + column % columns.scheme.points
+  }
+
+  /// Whether products at a point of the data are the first for their point of the output.
+  @inline(__always)
+  func isFirstPart(_ point: Int) -> Bool {
+    point / columns.scheme.dataPoints < rows.scheme.points && point % columns.scheme.dataPoints < columns.scheme.points
+  }
+
+  /// Writes where the panels of a matrix begin at its first point.
+  @inline(__always)
+  func writeTable(
+    _ matrix: MutableFloatPointer, panels: Int, panelFloats: Int, at scratch: MutableFloatPointer
+  ) -> UnsafePointer<MutableFloatPointer> {
+    let table = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: MutableFloatPointer.self)
+    for panel in 0..<panels { table[panel] = matrix + panel * panelFloats }
+    return UnsafePointer(table)
+  }
+
+  /// Panels that are summed up at a time, about: 128 channels. Their weights fit a first-level cache, and sums of short sums
+  /// are more exact than long ones. Part of the result: a constant.
+  private static let chunkPanels = 8
+
+  /// Products of some rows of a matrix in panels with one output panel's weights.
+  ///
+  /// - Parameters:
+  ///   - offset: floats from the table's addresses to the first row.
+  ///   - adding: whether they are added to what is there.
+  @inline(__always)
+  func multiply(
+    _ table: UnsafePointer<MutableFloatPointer>, panels: Int, offset: Int, rows: Int, _ weights: FloatPointer,
+    zeros: FloatPointer, adding: Bool, into output: MutableFloatPointer
+  ) {
+    let chunks = dividedUp(panels, Self.chunkPanels)
+    for chunk in 0..<chunks {
+      let first = panels * chunk / chunks, end = panels * (chunk + 1) / chunks
+      productBlock(
+        table + first, end - first, offset: offset, rows: rows, weights + first * rowWidth * rowWidth, start: zeros,
+        adding: adding || chunk > 0, into: output)
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import Compute
+
+/// The layers of a plan that have parameters, and the places of their weights and vectors.
+struct LayerTable {
+  private(set) var convolutions: [Plan.ConvolutionLayer] = []
+  private(set) var products: [Plan.ProductLayer] = []
+  private(set) var batchNorms: [Plan.BatchNormLayer] = []
+  /// Floats of all places together.
+  private(set) var permanent = 0
+  /// A layer's place in one of the lists, by its name; a product has the name of its first part.
+  private var indices: [String: Int] = [:]
+  /// Values whose gradient somebody wants: those with parameters behind them.
+  private var wantsGradient: [Bool]
+  private let mode: Plan.Mode
+
+  /// Gives every layer its places, and the slots whose tensors are seen normalised the places of the vectors.
+  init(model: Model, mode: Plan.Mode, flow: Dataflow, placement: Placement, slots: inout [Slot]) {
+    self.mode = mode
+    wantsGradient = Array(repeating: false, count: model.graph.valueCount)
+    var flat: [String: Int] = [:]
+    for entry in model.entries {
+      if case .parameter(let offset, _) = entry.role { flat[entry.key] = offset }
+    }
+    func place(_ key: String) -> Int {
+      guard let offset = flat[key] else { fatalError("the state_dict lacks \(key)") }
+      return offset
+    }
+
+    // Batch norms first: the convolutions before them refer to them.
+    for (index, layer) in flow.layers.enumerated() where layer.isBatchNorm {
+      let region = flow.isDeferred[index] ? layer.output.map(placement.region) : nil
+      declareBatchNorm(layer, model, place, storedIn: region, &slots)
+    }
+    for (index, layer) in flow.layers.enumerated() {
+      let hasParameters = layer.isBatchNorm || layer.isConvolution
+      if let output = layer.output {
+        wantsGradient[output.index] = hasParameters || layer.inputs.contains { wantsGradient[$0.index] }
+      }
+      guard layer.isConvolution, let members = flow.siblings(of: index) else { continue }
+      if layer.geometry?.isPointwise == true {
+        declareProduct(members, flow, place)
+      } else {
+        declareConvolution(layer, flow, place)
+      }
+    }
+  }
+
+  /// The layer's place in the list of its kind.
+  func index(of layer: FusedLayer) -> Int {
+    guard let index = indices[layer.operation.name] else { fatalError("\(layer.operation.name) has no parameters") }
+    return index
+  }
+
+  /// Whether a layer can read the network's input in the images' own layout.
+  func readsImages(_ layer: FusedLayer) -> Bool {
+    guard layer.isConvolution, layer.geometry?.isPointwise == false else { return false }
+    return convolutions[index(of: layer)].convolution.readsImages
+  }
+
+  /// Whether somebody wants the gradient of a value.
+  func wantsGradient(of value: Value) -> Bool { wantsGradient[value.index] }
+
+  /// Floats of scratch that the kernels need.
+  func scratchCount(maxBatch: Int, threads: Int) -> Int {
+    let counts =
+      convolutions.map { $0.convolution.scratchCount(batch: maxBatch, threads: threads) }
+      + products.map { $0.product.scratchCount(batch: maxBatch, threads: threads) }
+      + batchNorms.map { $0.batchNorm.scratchCount(pixels: maxBatch * $0.area) }
+    return counts.max() ?? 0
+  }
+
+  /// Floats that the moments of any one layer's output need.
+  func momentCount(maxBatch: Int) -> Int {
+    let ofConvolutions = convolutions.filter { $0.batchNorm != nil }.map { layer in
+      Moments.floatCount(
+        panels: Region.panelCount(layer.convolution.geometry.outputChannels),
+        blocks: layer.convolution.momentBlocks(batch: maxBatch))
+    }
+    let ofProducts = products.filter { $0.parts.contains { $0.batchNorm != nil } }.map { layer in
+      Moments.floatCount(panels: layer.product.outputPanels, blocks: layer.product.momentBlocks(batch: maxBatch))
+    }
+    return mode == .training ? (ofConvolutions + ofProducts).max() ?? 0 : 0
+  }
+
+  private mutating func reserve(_ count: Int) -> Int {
+    defer { permanent += (count + 15) / 16 * 16 }
+    return permanent
+  }
+
+  private mutating func declareBatchNorm(
+    _ layer: FusedLayer, _ model: Model, _ place: (String) -> Int, storedIn region: Region?, _ slots: inout [Slot]
+  ) {
+    let name = layer.operation.name, channels = layer.inputs[0].shape.channels
+    guard case .batchNorm(let epsilon, _) = layer.operation.kind,
+      let index = model.batchNorms.firstIndex(where: { $0.prefix == name })
+    else { fatalError("the model lacks batch norm \(name)") }
+    let vectors: Int, vectorPanels: Int
+    if let region {
+      vectorPanels = slots[region.slot].panels
+      vectors = slots[region.slot].vectors ?? reserve(Normalization.floatCount(panels: vectorPanels))
+      slots[region.slot].vectors = vectors
+    } else {
+      vectorPanels = Region.panelCount(channels)
+      vectors = reserve(Normalization.floatCount(panels: vectorPanels))
+    }
+    indices[name] = batchNorms.count
+    batchNorms.append(
+      Plan.BatchNormLayer(
+        name: name, batchNorm: BatchNorm(channels: channels, epsilon: epsilon), relu: layer.relu, index: index,
+        channels: channels, area: layer.inputs[0].shape.height * layer.inputs[0].shape.width, scale: place(name + ".weight"), shift: place(name + ".bias"),
+        paddedScale: reserve(channels), paddedShift: reserve(channels), inverse: reserve(channels),
+        runningMean: reserve(channels), runningVariance: reserve(channels), vectors: vectors,
+        vectorPanels: vectorPanels, firstPanel: region?.panel ?? 0))
+  }
+
+  private mutating func declareConvolution(_ layer: FusedLayer, _ flow: Dataflow, _ place: (String) -> Int) {
+    guard case .convolution(let geometry, let hasBias) = layer.operation.kind else { return }
+    let name = layer.operation.name, input = layer.inputs[0]
+    let convolution = Convolution(geometry, inputHeight: input.shape.height, inputWidth: input.shape.width)
+    indices[name] = convolutions.count
+    convolutions.append(
+      Plan.ConvolutionLayer(
+        name: name, convolution: convolution, weight: place(name + ".weight"),
+        bias: hasBias ? place(name + ".bias") : nil, packed: reserve(convolution.packedCount),
+        // The first layer's input is the image, which needs no gradient.
+        packedTransposed: mode == .training && wantsGradient[input.index]
+          ? reserve(convolution.packedTransposedCount) : nil,
+        paddedBias: hasBias ? reserve(geometry.outputChannels) : nil,
+        batchNorm: flow.deferredBatchNorm(behind: layer).map(index)))
+  }
+
+  private mutating func declareProduct(_ members: [FusedLayer], _ flow: Dataflow, _ place: (String) -> Int) {
+    let input = members[0].inputs[0], channels = members.compactMap { $0.geometry?.outputChannels }
+    let product = PointwiseConvolution(
+      inputChannels: input.shape.channels, outputChannels: channels, height: input.shape.height,
+      width: input.shape.width)
+    let hasBias = members.map { if case .convolution(_, true) = $0.operation.kind { true } else { false } }
+    let paddedBias = hasBias.contains(true) ? reserve(product.outputPanels * 16) : nil
+    var panel = 0
+    let parts = zip(members, hasBias).map { layer, hasBias in
+      let name = layer.operation.name, outputs = layer.geometry?.outputChannels ?? 0
+      defer { panel += Region.panelCount(outputs) }
+      return Plan.ProductLayer.Part(
+        name: name, outputChannels: outputs, bias: hasBias ? place(name + ".bias") : nil,
+        paddedBias: (paddedBias ?? 0) + panel * 16, batchNorm: flow.deferredBatchNorm(behind: layer).map(index))
+    }
+    indices[members[0].operation.name] = products.count
+    products.append(
+      Plan.ProductLayer(
+        product: product, parts: parts, weights: members.map { place($0.operation.name + ".weight") },
+        packed: reserve(product.packedCount),
+        packedTransposed: mode == .training && wantsGradient[input.index] ? reserve(product.packedCount) : nil,
+        paddedBias: paddedBias))
+  }
+}

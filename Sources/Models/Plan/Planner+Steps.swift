@@ -1,0 +1,153 @@
+import Compute
+
+// The steps of each kind of layer.
+
+extension Planner {
+  mutating func appendForward(_ index: Int) {
+    let layer = flow.layers[index], name = layer.operation.name
+    if case .loss(let head) = layer.operation.kind {
+      let gradient = placement.gradient(of: layer.inputs[0])
+      _ = claim(gradient, name)
+      append(name, .loss(head, logits: placement.region(of: layer.inputs[0]), gradient: gradient))
+      return
+    }
+    guard let output = layer.output else { return }
+    let x = placement.region(of: layer.inputs[0]), y = placement.region(of: output)
+    switch layer.operation.kind {
+    case .convolution:
+      appendConvolution(index)
+    case .batchNorm:
+      if !flow.isDeferred[index] { append(name, .batchNorm(layers.index(of: layer), y: x, z: y)) }
+    case .relu:
+      append(name, .relu(x: x, y: y))
+    case .maxPool(let geometry):
+      let winners = mode == .training ? addSlot(floatCount: winnerCount(y) / MemoryLayout<Float>.stride) : nil
+      winnerSlots[index] = winners
+      append(name, .maxPool(geometry, x: operand(layer.inputs[0]), y: y, winners: winners))
+    case .averagePool(let geometry, let countsPadding):
+      append(name, .averagePool(geometry, countsPadding: countsPadding, x: operand(layer.inputs[0]), y: y))
+    case .adaptiveAveragePool:
+      append(name, .adaptiveAveragePool(x: operand(layer.inputs[0]), y: y))
+    case .localResponseNorm(let size, let alpha, let beta, let k):
+      append(
+        name, .localResponseNorm(LocalResponseNormConstants(size: size, alpha: alpha, beta: beta, k: k), x: x, y: y))
+    case .dropout(let probability, let number):
+      append(name, .dropout(probability: probability, layer: number, x: x, y: y))
+    case .concatenation, .loss:
+      break
+    }
+  }
+
+  mutating func appendBackward(_ index: Int) {
+    let layer = flow.layers[index], name = layer.operation.name
+    guard let output = layer.output, layers.wantsGradient(of: output) else { return }
+    let input = layer.inputs[0]
+    let x = placement.region(of: input), dy = placement.gradient(of: output)
+    precondition(
+      layer.operation.kind == .concatenation || isWritten(dy), "\(name): its output's gradient is known when its turn comes")
+    switch layer.operation.kind {
+    case .convolution:
+      appendConvolutionGradients(index)
+    case .batchNorm:
+      let batchNorm = layers.batchNorms[layers.index(of: layer)]
+      append(
+        name, .batchNormGradient(layers.index(of: layer), y: x, dz: dy),
+        finished: [batchNorm.shift, batchNorm.scale].map { $0..<$0 + batchNorm.channels })
+    case .relu:
+      append(name, .reluGradient(y: placement.region(of: output), dy: dy))
+    case .dropout(let probability, let number):
+      append(name, .dropoutGradient(probability: probability, layer: number, dy: dy))
+    case .maxPool, .averagePool, .adaptiveAveragePool, .localResponseNorm:
+      guard layers.wantsGradient(of: input) else { return }
+      appendPoolGradient(index, dy: dy, dx: placement.gradient(of: input))
+    case .concatenation, .loss:
+      break
+    }
+  }
+
+  /// Bytes that tell which element of each of a pool's windows won.
+  private func winnerCount(_ y: Region) -> Int {
+    PoolGeometry.winnerCount(
+      batch: maxBatch, height: y.shape.height, width: y.shape.width, channels: y.shape.channels)
+  }
+
+  private mutating func appendConvolution(_ index: Int) {
+    let layer = flow.layers[index], x = operand(layer.inputs[0])
+    guard let members = flow.siblings(of: index), let output = layer.output else { return }
+    let own = layers.index(of: layer)
+    if layer.geometry?.isPointwise == true {
+      append(
+        Self.name(of: members), .product(own, x: x, ys: members.compactMap(\.output).map(placement.region)),
+        method: "product", multiplyAccumulates: members.reduce(0) { $0 + $1.operation.multiplyAccumulates })
+    } else {
+      append(
+        layer.operation.name, .convolution(own, x: x, y: placement.region(of: output)),
+        method: layers.convolutions[own].convolution.method, multiplyAccumulates: layer.operation.multiplyAccumulates)
+    }
+  }
+
+  private mutating func appendConvolutionGradients(_ index: Int) {
+    let layer = flow.layers[index], x = operand(layer.inputs[0])
+    guard let members = flow.siblings(of: index) else { return }
+    let own = layers.index(of: layer)
+    let dys = members.compactMap(\.output).map(placement.gradient)
+    let isProduct = layer.geometry?.isPointwise == true
+    let biases = isProduct ? layers.products[own].parts.map(\.bias) : [layers.convolutions[own].bias]
+    let weights = isProduct ? layers.products[own].weights : [layers.convolutions[own].weight]
+    for (member, (bias, dy)) in zip(members, zip(biases, dys)) {
+      guard let bias else { continue }
+      append(
+        member.operation.name, .biasGradient(flat: bias, dy: dy), finished: [bias..<bias + dy.shape.channels])
+    }
+    let name = Self.name(of: members)
+    let dx = layers.wantsGradient(of: layer.inputs[0]) ? placement.gradient(of: layer.inputs[0]) : nil
+    let accumulate = dx.map { claim($0, name) } ?? false
+    let products = members.reduce(0) { $0 + $1.operation.multiplyAccumulates }
+    append(
+      name,
+      isProduct
+        ? .productGradients(own, x: x, dys: dys, dx: dx, accumulate: accumulate)
+        : .convolutionGradients(own, x: x, dy: dys[0], dx: dx, accumulate: accumulate),
+      method: isProduct ? "product" : layers.convolutions[own].convolution.method,
+      multiplyAccumulates: dx == nil ? products : 2 * products,
+      finished: zip(members, weights).map { member, weight in weight..<weight + (member.geometry?.weightCount ?? 0) })
+  }
+
+  private mutating func appendPoolGradient(_ index: Int, dy: Region, dx: Region) {
+    let operation = flow.layers[index].operation
+    let accumulate = claim(dx, operation.name)
+    let action: Action
+    switch operation.kind {
+    case .maxPool(let geometry):
+      guard let winners = winnerSlots[index] else { fatalError("\(operation.name) was not run forward") }
+      action = .maxPoolGradient(geometry, winners: winners, dy: dy, dx: dx, accumulate: accumulate)
+    case .averagePool(let geometry, let countsPadding):
+      action = .averagePoolGradient(geometry, countsPadding: countsPadding, dy: dy, dx: dx, accumulate: accumulate)
+    case .adaptiveAveragePool:
+      action = .adaptiveAveragePoolGradient(dy: dy, dx: dx, accumulate: accumulate)
+    case .localResponseNorm(let size, let alpha, let beta, let k):
+      action = .localResponseNormGradient(
+        LocalResponseNormConstants(size: size, alpha: alpha, beta: beta, k: k),
+        x: placement.region(of: flow.layers[index].inputs[0]), dy: dy, dx: dx, accumulate: accumulate)
+    case .convolution, .batchNorm, .relu, .dropout, .concatenation, .loss:
+      fatalError("\(operation.name) is no pool")
+    }
+    append(operation.name, action)
+  }
+
+  /// One name for convolutions that are one step: what they share, then the rest of each.
+  static func name(of members: [FusedLayer]) -> String {
+    let names = members.map(\.operation.name)
+    guard names.count > 1, let first = names.first else { return names[0] }
+    let common = names.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
+    let shared = common.lastIndex(of: ".").map { common[...$0] } ?? ""
+    return shared + names.map { $0.dropFirst(shared.count) }.joined(separator: "+")
+  }
+}
+
+extension String {
+  /// The characters that both begin with.
+  fileprivate func commonPrefix(with other: String) -> String {
+    String(zip(self, other).prefix { $0 == $1 }.map(\.0))
+  }
+}
