@@ -64,7 +64,8 @@ let package = Package(
 
     tests("Lockstep", ["Lockstep"]),
     tests("Compute", ["Compute", "Lockstep"]),
-    tests("Models", ["Models", "Compute", "Lockstep"], exclude: ["Golden"]),
+    .target(name: "CAllocations", path: "Tests/CAllocations", cSettings: shimSettings),
+    tests("Models", ["Models", "Compute", "Lockstep", "CAllocations"], exclude: ["Golden"]),
     tests("Datasets", ["Datasets", "Compute", "Lockstep"]),
     tests("Interchange", ["Interchange"]),
     tests("Training", ["Training", "Models", "Datasets", "Interchange", "Compute", "Lockstep"]),

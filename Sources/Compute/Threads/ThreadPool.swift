@@ -1,5 +1,14 @@
+import CPlatform
 import Glibc
 import Synchronization
+
+/// Writes down the words of a closure that is only lent.
+@_silgen_name("platform_lend")
+private func lend(_ body: (Int) -> Void, _ closure: UnsafeMutablePointer<platform_closure>)
+
+/// Calls a closure by its words.
+@_silgen_name("platform_call")
+private func call(_ function: UnsafeRawPointer?, _ context: UnsafeRawPointer?, _ argument: Int)
 
 /// Threads that share the loops of the kernels; the caller is thread 0.
 ///
@@ -72,8 +81,9 @@ private final class Crew: @unchecked Sendable {
   private let sleeping = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let busy = Atomic<Bool>(false)
-  /// Written before `generation` changes and read after, so never by two threads at once.
-  private var body: ((Int) -> Void)?
+  /// The body of the loop at hand, lent by `run` until all have finished. Written before `generation` changes and read
+  /// after, so never by two threads at once.
+  private var body = platform_closure()
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -120,19 +130,17 @@ private final class Crew: @unchecked Sendable {
   /// Runs a body on every thread and returns when all have finished.
   func run(_ body: (Int) -> Void) {
     require(!busy.exchange(true, ordering: .acquiring), "the loops of a pool are called one after the other")
-    withoutActuallyEscaping(body) { body in
-      self.body = body
-      pending.store(helpers, ordering: .relaxed)
-      announce()
-      body(0)
-      var spins = 0
-      while pending.load(ordering: .acquiring) != 0 {
-        spins += 1
-        // The helper that is waited for may need this very core.
-        if spins > Self.spinsBeforeYield { sched_yield() }
-      }
-      self.body = nil
+    lend(body, &self.body)
+    pending.store(helpers, ordering: .relaxed)
+    announce()
+    body(0)
+    var spins = 0
+    while pending.load(ordering: .acquiring) != 0 {
+      spins += 1
+      // The helper that is waited for may need this very core.
+      if spins > Self.spinsBeforeYield { sched_yield() }
     }
+    self.body = platform_closure()
     busy.store(false, ordering: .releasing)
   }
 
@@ -151,7 +159,7 @@ private final class Crew: @unchecked Sendable {
       waitForChange(of: seen)
       seen += 1
       if stopping.load(ordering: .sequentiallyConsistent) { return }
-      body?(index)
+      call(body.function, body.context, index)
       pending.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     }
   }
