@@ -44,7 +44,7 @@ extension Executor {
     let moments =
       gathersMoments && layer.batchNorm != nil
       ? moments(firstPanel: 0, panels: y.panels.count, blocks: convolution.momentBlocks(batch: batch)) : nil
-    let weights = floats(layer.packed), bias = layer.paddedBias.map { UnsafePointer(floats($0)) }
+    let weights = weights(layer), bias = layer.paddedBias.map { UnsafePointer(floats($0)) }
     if readsImages(x) {
       convolution.forward(
         images(batch), weights: weights, bias: bias, into: tensor(y, batch), moments: moments, scratch: scratch,
@@ -53,6 +53,26 @@ extension Executor {
       convolution.forward(
         activation(x, batch), weights: weights, bias: bias, into: tensor(y, batch), moments: moments,
         scratch: scratch, pool: pool)
+    }
+  }
+
+  /// A layer's weights, ready for its forward pass.
+  private func weights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
+    switch layer.weights {
+    case .packed(let packed, _): return UnsafePointer(floats(packed))
+    case .flat(let flat):
+      layer.convolution.pack(floats(flat), into: floats(plan.filters), pool: pool)
+      return UnsafePointer(floats(plan.filters))
+    }
+  }
+
+  /// A layer's weights, ready for its backward pass; nil if nobody wants its input's gradient.
+  func transposedWeights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float>? {
+    switch layer.weights {
+    case .packed(_, let transposed): return transposed.map { UnsafePointer(floats($0)) }
+    case .flat(let flat):
+      layer.convolution.packTransposed(floats(flat), into: floats(plan.filters), pool: pool)
+      return UnsafePointer(floats(plan.filters))
     }
   }
 

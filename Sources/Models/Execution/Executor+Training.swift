@@ -66,7 +66,7 @@ extension Executor {
           images(batch), tensor(dy, batch), into: leaf.gradient + layer.weight, scratch: scratch, pool: pool)
       }
       layer.convolution.backward(
-        activation(x, batch), tensor(dy, batch), weights: layer.packedTransposed.map { UnsafePointer(floats($0)) },
+        activation(x, batch), tensor(dy, batch), weights: dx == nil ? nil : transposedWeights(layer),
         into: leaf.gradient + layer.weight, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
         scratch: scratch, pool: pool)
     case .productGradients(let index, let x, _, let dx, let accumulate):

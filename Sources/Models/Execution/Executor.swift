@@ -53,9 +53,14 @@ public final class Executor {
   ///   - buffers: the running statistics, `model.bufferCount` floats; training does not read them.
   public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>) {
     for layer in plan.convolutions {
-      layer.convolution.pack(parameters + layer.weight, into: floats(layer.packed), pool: pool)
-      if let transposed = layer.packedTransposed {
-        layer.convolution.packTransposed(parameters + layer.weight, into: floats(transposed), pool: pool)
+      switch layer.weights {
+      case .packed(let packed, let transposed):
+        layer.convolution.pack(parameters + layer.weight, into: floats(packed), pool: pool)
+        if let transposed {
+          layer.convolution.packTransposed(parameters + layer.weight, into: floats(transposed), pool: pool)
+        }
+      case .flat(let flat):
+        floats(flat).update(from: parameters + layer.weight, count: layer.convolution.geometry.weightCount)
       }
       if let bias = layer.bias, let padded = layer.paddedBias {
         floats(padded).update(from: parameters + bias, count: layer.convolution.geometry.outputChannels)

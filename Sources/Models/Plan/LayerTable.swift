@@ -7,6 +7,8 @@ struct LayerTable {
   private(set) var batchNorms: [Plan.BatchNormLayer] = []
   /// Floats of all places together.
   private(set) var permanent = 0
+  /// Floats of the memory that weights are packed into before a pass.
+  private(set) var filterCount = 0
   /// A layer's place in one of the lists, by its name; a product has the name of its first part.
   private var indices: [String: Int] = [:]
   /// Values whose gradient somebody wants: those with parameters behind them.
@@ -121,12 +123,20 @@ struct LayerTable {
     convolutions.append(
       Plan.ConvolutionLayer(
         name: name, convolution: convolution, weight: place(name + ".weight"),
-        bias: hasBias ? place(name + ".bias") : nil, packed: reserve(convolution.packedCount),
-        // The first layer's input is the image, which needs no gradient.
-        packedTransposed: mode == .training && wantsGradient[input.index]
-          ? reserve(convolution.packedTransposedCount) : nil,
+        bias: hasBias ? place(name + ".bias") : nil,
+        weights: reserveWeights(convolution, transposed: mode == .training && wantsGradient[input.index]),
         paddedBias: hasBias ? reserve(geometry.outputChannels) : nil,
         batchNorm: flow.deferredBatchNorm(behind: layer).map(index)))
+  }
+
+  /// - Parameter transposed: whether backward needs them; the first layer's input is the image, which needs no gradient.
+  private mutating func reserveWeights(_ convolution: Convolution, transposed: Bool) -> Plan.Weights {
+    if mode == .training && convolution.expandsWeights {
+      filterCount = max(filterCount, convolution.packedCount, convolution.packedTransposedCount)
+      return .flat(reserve(convolution.geometry.weightCount))
+    }
+    return .packed(
+      reserve(convolution.packedCount), transposed: transposed ? reserve(convolution.packedTransposedCount) : nil)
   }
 
   private mutating func declareProduct(_ members: [FusedLayer], _ flow: Dataflow, _ place: (String) -> Int) {

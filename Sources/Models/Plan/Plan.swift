@@ -19,12 +19,21 @@ public struct Plan: Sendable {
     /// Places in the flat vector.
     let weight: Int
     let bias: Int?
-    /// Places in memory: the weights as the kernels want them, and the bias padded to whole panels.
-    let packed: Int
-    let packedTransposed: Int?
+    /// Where the weights are in memory.
+    let weights: Weights
+    /// The bias padded to whole panels.
     let paddedBias: Int?
     /// The batch norm that takes the moments of what it writes, among the plan's.
     let batchNorm: Int?
+  }
+
+  /// How a convolution's weights wait for its passes.
+  enum Weights: Sendable {
+    /// As the kernels want them; transposed if backward needs them.
+    case packed(Int, transposed: Int?)
+    /// As they are in the flat vector, to be packed before each pass into memory that all such layers share: at the points of
+    /// Winograd's method they are several times as large, and soon out of every cache.
+    case flat(Int)
   }
 
   /// 1×1 convolutions that read the same tensor, as one matrix product, and where their weights are.
@@ -95,6 +104,8 @@ public struct Plan: Sendable {
   let slots: [Slot]
   let scratch: Int
   let moments: Int
+  /// Where weights are packed that wait in flat order.
+  let filters: Int
   let images: Region
   /// Whether the images lie in panels; otherwise they have a layout of their own, which the first layer reads.
   let imagesArePanels: Bool

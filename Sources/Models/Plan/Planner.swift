@@ -64,12 +64,13 @@ struct Planner {
       layers.scratchCount(maxBatch: maxBatch, threads: threads),
       flow.layers.map { $0.poolScratchCount(threads: threads) }.max() ?? 0)
     let moments = scratch + roundedUp(scratchCount)
-    let permanent = moments + roundedUp(layers.momentCount(maxBatch: maxBatch))
+    let filters = moments + roundedUp(layers.momentCount(maxBatch: maxBatch))
+    let permanent = filters + roundedUp(layers.filterCount)
     let floatCount = SlotAllocator.place(&slots, from: permanent)
     return Plan(
       mode: mode, maxBatch: maxBatch, steps: steps, floatCount: floatCount, permanentFloatCount: permanent,
       convolutions: layers.convolutions, products: layers.products, batchNorms: layers.batchNorms, slots: slots,
-      scratch: scratch, moments: moments, images: images, imagesArePanels: imagesArePanels,
+      scratch: scratch, moments: moments, filters: filters, images: images, imagesArePanels: imagesArePanels,
       logits: logits, modelName: model.definition.name)
   }
 
