@@ -9,4 +9,13 @@ enum HostDescription {
     let trimmed = name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
     return String(decoding: trimmed.utf8.prefix(128), as: UTF8.self)
   }
+
+  /// The most memory of this process that was resident so far, in MiB. (`getrusage` would count what the process was
+  /// before it became this program.)
+  static var peakResidentMebibytes: Double {
+    let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }
+    return (kibibytes ?? .nan) / 1024
+  }
 }

@@ -194,7 +194,8 @@ struct ConvolutionTests {
     let scratch = FloatStorage(count: convolution.scratchCount(batch: test.batch, threads: 2))
     let y = Panels(resultLike: dy), input = Panels(x)
     convolution.forward(
-      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
+      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool
+    )
     let expected = ConvolutionReference(geometry: test.geometry).forward(x, weights: weights)
     #expect(relativeError(y.values.values, expected.values) < 1e-6)
   }
@@ -211,7 +212,8 @@ struct ConvolutionTests {
     let scratch = FloatStorage(count: convolution.scratchCount(batch: 1, threads: 1))
     let y = Panels(resultLike: dy), input = Panels(x)
     convolution.forward(
-      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool)
+      Activation(input.tensor), weights: packed.pointer, bias: nil, into: y.tensor, scratch: scratch.pointer, pool: pool
+    )
     let result = y.values
     for h in 0..<6 {
       for w in 0..<4 {

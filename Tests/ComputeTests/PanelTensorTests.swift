@@ -18,6 +18,19 @@ struct PanelTensorTests {
       Double(tensor.pointer[c / 16 * tensor.panelStride + ((2 * 4 + 3) * 5 + 1) * 16 + c % 16]) == values[2, c, 3, 1])
   }
 
+  @Test("The doors keep every value of large images too", arguments: [1, 2, 3, 4, 5, 16, 20, 32])
+  func largeDoors(_ channels: Int) {
+    var numbers = TestNumbers(channels)
+    let values = numbers.tensor(2, channels, 67, 71), panels = Panels(resultLike: values)
+    loadPanels(nchw: values.values.map { Float($0) }, into: panels.tensor, pool: ThreadPool(threads: 2))
+    #expect(panels.values == values && panels.spareLanesAreZero)
+    let tensor = panels.tensor, c = channels - 1
+    for (h, w) in [(0, 0), (0, 9), (33, 15), (66, 70)] {
+      let row = tensor.panel(c / 16) + ((1 * 67 + h) * 71 + w) * 16
+      #expect(Double(row[c % 16]) == values[1, c, h, w])
+    }
+  }
+
   @Test("Panel strides have room for the pixels and stay away from multiples of 32 KiB")
   func strides() {
     for pixels in [1, 49, 196, 490, 512, 784, 1000, 1024, 6272, 12544, 100_352, 200_704] {

@@ -37,7 +37,9 @@ struct PointwiseConvolutionTests {
     var means, variances: [[Double]]
   }
 
-  static func numbers(_ test: ProductCase) -> (x: ReferenceTensor, weights: [[Double]], biases: [[Double]], dys: [ReferenceTensor]) {
+  static func numbers(_ test: ProductCase) -> (
+    x: ReferenceTensor, weights: [[Double]], biases: [[Double]], dys: [ReferenceTensor]
+  ) {
     var numbers = TestNumbers(test.inputs + test.size.0)
     return (
       numbers.tensor(test.batch, test.inputs, test.size.0, test.size.1),

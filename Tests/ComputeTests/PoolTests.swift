@@ -23,8 +23,9 @@ struct PoolTests {
       Case(7, 1, 0, false, (2, 16, 8, 8)), Case(3, 1, 1, true, (1, 16, 1, 1)), Case(3, 3, 0, false, (1, 16, 9, 10)),
       Case(3, 1, 0, false, (1, 16, 3, 4)), Case(1, 1, 0, false, (1, 3, 3, 2)), Case(3, 2, 0, true, (1, 16, 2, 3)),
       // Several blocks of rows, which begin and end within samples.
-      Case(3, 1, 1, false, (3, 24, 41, 33)), Case(3, 2, 0, true, (2, 16, 83, 65)), Case(2, 2, 0, false, (2, 16, 90, 41)),
-      Case(5, 2, 2, false, (2, 16, 60, 37)), Case(1, 2, 0, false, (1, 16, 9, 9)), Case(2, 3, 1, true, (1, 16, 9, 8)),
+      Case(3, 1, 1, false, (3, 24, 41, 33)), Case(3, 2, 0, true, (2, 16, 83, 65)),
+      Case(2, 2, 0, false, (2, 16, 90, 41)), Case(5, 2, 2, false, (2, 16, 60, 37)),
+      Case(1, 2, 0, false, (1, 16, 9, 9)), Case(2, 3, 1, true, (1, 16, 9, 8)),
     ]
   }
 

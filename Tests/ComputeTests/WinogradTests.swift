@@ -181,6 +181,23 @@ struct WinogradTests {
     }
   }
 
+  @Test("Windows are chosen by their shape")
+  func suits() {
+    func suits(
+      _ channels: (Int, Int), _ kernel: (Int, Int), stride: (Int, Int) = (1, 1), padding: (Int, Int) = (0, 0)
+    ) -> Bool {
+      let test = ConvolutionCase(
+        name: "", channels: channels, kernel: kernel, stride: stride, padding: padding, size: (20, 20))
+      return Winograd.suits(test.geometry)
+    }
+    for kernel in [(3, 3), (5, 5), (1, 7), (7, 1), (1, 3), (3, 1)] {
+      #expect(suits((16, 16), kernel) && suits((24, 40), kernel, padding: (kernel.0 / 2, kernel.1 / 2)))
+      #expect(!suits((16, 16), kernel, stride: (2, 2)) && !suits((16, 16), kernel, padding: kernel))
+      #expect(!suits((3, 64), kernel) && !suits((64, 3), kernel))
+    }
+    for kernel in [(1, 1), (2, 2), (7, 7), (4, 3)] { #expect(!suits((16, 16), kernel)) }
+  }
+
   @Test("A block is transposed")
   func transposes() {
     let source = (0..<16 * 19).map { Float($0) }

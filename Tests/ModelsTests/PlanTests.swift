@@ -84,6 +84,7 @@ import Testing
     let lines = plan.description.split(separator: "\n")
     #expect(lines.count == plan.steps.count + 1)
     #expect(lines[0].hasPrefix("googlenet-seed, training, batches up to 2: "))
-    #expect(lines[2].contains("stem.0: convolution (direct) 3×32×32@") && lines[2].hasSuffix(" 5308416 multiply-accumulates"))
+    #expect(
+      lines[2].contains("stem.0: convolution (direct) 3×32×32@") && lines[2].hasSuffix(" 5308416 multiply-accumulates"))
   }
 }

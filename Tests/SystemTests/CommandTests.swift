@@ -12,7 +12,7 @@ struct CommandTests {
 
   @Test(arguments: [
     [], ["train"], ["coordinator"], ["worker"], ["evaluate"], ["predict"], ["init"], ["models"], ["dataset"],
-    ["dataset", "synthesize"], ["dataset", "inspect"],
+    ["dataset", "synthesize"], ["dataset", "inspect"], ["bench"], ["bench", "engine"],
   ])
   func everyCommandHasHelp(command: [String]) throws {
     let help = try trainer(command + ["--help"])

@@ -61,7 +61,8 @@ extension Convolution {
     for pass in dataPasses {
       if pass.rowTaps > 0 && pass.columnTaps > 0 {
         correlate(
-          pass.correlation, PixelSource(Activation(dy)), weights + pass.weightStart, start: accumulate ? .output : .zero, dx,
+          pass.correlation, PixelSource(Activation(dy)), weights + pass.weightStart,
+          start: accumulate ? .output : .zero, dx,
           moments: nil, scratch, pool)
       } else if !accumulate {
         clear(pass.correlation, dx, pool)

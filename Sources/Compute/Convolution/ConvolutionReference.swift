@@ -3,7 +3,7 @@ struct ConvolutionReference {
   let geometry: ConvolutionGeometry
 
   /// Calls a body for every product of an output element's sum with the tensors' indices.
-  private func forEachProduct(
+  func forEachProduct(
     _ x: ReferenceTensor, _ y: ReferenceTensor,
     _ body: (_ n: Int, _ o: Int, _ c: Int, _ out: (h: Int, w: Int), _ in: (h: Int, w: Int), _ weight: Int) -> Void
   ) {

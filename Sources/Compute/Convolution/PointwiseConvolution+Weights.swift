@@ -4,13 +4,16 @@ extension PointwiseConvolution {
   /// Writes one convolution's weights in the order that `forward` reads: [output panel][input channel][16 outputs].
   ///
   /// - Parameter weights: [outputChannels, inputChannels].
-  public func pack(_ weights: UnsafePointer<Float>, part: Int, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+  public func pack(
+    _ weights: UnsafePointer<Float>, part: Int, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
     let inputPanels = self.inputPanels, inputs = inputChannels, outputs = outputChannels[part]
     let target = packed + firstPanels[part] * inputPanels * rowWidth * rowWidth
     pool.forEach(dividedUp(outputs, rowWidth)) { panel, _ in
       for input in 0..<inputPanels {
         transposeBlock(
-          weights + (panel * rowWidth * inputs + input * rowWidth), inputs, rows: min(rowWidth, outputs - panel * rowWidth),
+          weights + (panel * rowWidth * inputs + input * rowWidth), inputs,
+          rows: min(rowWidth, outputs - panel * rowWidth),
           columns: min(rowWidth, inputs - input * rowWidth),
           into: target + (panel * inputPanels + input) * rowWidth * rowWidth)
       }
@@ -110,7 +113,8 @@ extension PointwiseConvolution {
           for output in outputs {
             outerProductBlock(
               source, FloatPointer(gradients.pointers[output]) + first * rowWidth, rows: count,
-              accumulate: first > start, into: sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth)
+              accumulate: first > start,
+              into: sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth)
           }
         }
         first += count

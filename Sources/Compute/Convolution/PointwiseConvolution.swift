@@ -25,7 +25,9 @@ public struct PointwiseConvolution: Sendable {
 
   /// Plans the product for an input of one height and width; the batch may be any.
   public init(inputChannels: Int, outputChannels: [Int], height: Int, width: Int) {
-    require(inputChannels > 0 && !outputChannels.isEmpty && outputChannels.allSatisfy { $0 > 0 }, "a convolution has channels")
+    require(
+      inputChannels > 0 && !outputChannels.isEmpty && outputChannels.allSatisfy { $0 > 0 }, "a convolution has channels"
+    )
     require(height > 0 && width > 0, "a convolution's input has pixels")
     (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
     inputPanels = dividedUp(inputChannels, rowWidth)
@@ -176,6 +178,7 @@ public struct PointwiseConvolution: Sendable {
 
   private func check(_ x: PanelTensor) {
     require(
-      x.channels == inputChannels && x.height * x.width == area, "a product's tensors have the shape it was planned for")
+      x.channels == inputChannels && x.height * x.width == area, "a product's tensors have the shape it was planned for"
+    )
   }
 }

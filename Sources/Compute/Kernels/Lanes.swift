@@ -1,5 +1,5 @@
-/// Some of a row's lanes: what a kernel that holds many values at a time takes of a row at once, so that they all stay in
-/// registers.
+/// Some of a row's lanes: what a kernel that holds many values at a time takes of a row at once, so that they all stay
+/// in registers.
 ///
 /// All that is done with lanes is done lane by lane: SIMD4, SIMD8 and SIMD16 give the same bits.
 typealias Lanes = SIMD8<Float>
@@ -12,15 +12,6 @@ typealias LaneBits = Lanes.MaskStorage
 
 @inline(__always) func storeLanes(_ lanes: Lanes, _ pointer: MutableFloatPointer) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: lanes, as: Lanes.self)
-}
-
-/// Calls a body with the first of each part of a row.
-@inline(__always) func forEachLanes(_ body: (_ lane: Int) -> Void) {
-  var lane = 0
-  while lane < rowWidth {
-    body(lane)
-    lane += Lanes.scalarCount
-  }
 }
 
 /// The normalisation of some of a panel's channels: the same operations as a `PanelNormalization`.

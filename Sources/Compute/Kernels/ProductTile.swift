@@ -1,8 +1,8 @@
 /// The product tile: up to 6 rows × 16 columns of a matrix product on panels, accumulated in registers over all of k.
 ///
 /// out[row][0..<16] = start + Σ over panels, Σ over k in 0..<16, panel[row][k] · weights[panel][k][0..<16], one fused
-/// multiply-add after the other. A tile that starts from the output continues such a sum, so cutting the panels into blocks
-/// does not change the result.
+/// multiply-add after the other. A tile that starts from the output continues such a sum, so cutting the panels into
+/// blocks does not change the result.
 ///
 /// - Parameters:
 ///   - rows: a literal at every call: unused rows vanish when the call is inlined.
@@ -61,7 +61,8 @@ private func productTile(
 ///   - offset: floats from there to the first row.
 ///   - weights: [panelCount · 16][16].
 ///   - start: 16 floats to start every row's sum from, or nil to start from the output.
-///   - adding: whether the sums are added to what was in the output: long sums that are sums of short ones are more exact.
+///   - adding: whether the sums are added to what was in the output: long sums that are sums of short ones are more
+///     exact.
 @inline(never)
 func productBlock(
   _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, rows: Int, _ weights: FloatPointer,
@@ -73,7 +74,8 @@ func productBlock(
       output + first * rowWidth)
   }
   var first = 0
-  // A last tile of one or two rows would wait for its own sums: seven or eight rows make two tiles of about the same size.
+  // A last tile of one or two rows would wait for its own sums: seven or eight rows make two tiles of about the same
+  // size.
   while rows - first > 8 || rows - first == 6 {
     tile(6, first)
     first += 6
@@ -120,8 +122,8 @@ private func outerProductTile(
   if height > 5 { put(c5, 5) }
 }
 
-/// A 16 × 16 block of a weight gradient: block[i][0..<16] (+)= Σ over rows a[row][i] · b[row][0..<16], in the order of the
-/// rows. The sum is added to what was there, so that long sums are sums of short ones.
+/// A 16 × 16 block of a weight gradient: block[i][0..<16] (+)= Σ over rows a[row][i] · b[row][0..<16], in the order of
+/// the rows. The sum is added to what was there, so that long sums are sums of short ones.
 ///
 /// 16 = 6 + 5 + 5: five rows of sums still cover the latency of a multiply-add.
 @inline(never)

@@ -73,12 +73,17 @@ private struct AverageWindows {
       + max(rows.largestWindow * columns.windows, rows.largestCover * columns.pixels) * rowWidth
   }
 
-  /// Values that an output is the mean of, along each axis.
-  @inline(__always) private func countedRows(_ window: Int) -> Int {
-    counting?.countedSize(window, of: rows.pixels) ?? rows.window(window).count
-  }
-  @inline(__always) private func countedColumns(_ window: Int) -> Int {
-    counting?.countedSize(window, of: columns.pixels) ?? columns.window(window).count
+  /// Divides one row of outputs, or of their gradients, by the numbers of values that they are means of.
+  @inline(__always)
+  private func scale(_ source: FloatPointer, by row: Int, into target: MutableFloatPointer) {
+    let height = counting?.countedSize(row, of: rows.pixels) ?? rows.window(row).count
+    var width = 0, share = Row.zero
+    for column in 0..<columns.windows {
+      let counted = counting?.countedSize(column, of: columns.pixels) ?? columns.window(column).count
+      // Divides only where the number changes.
+      if counted != width { (width, share) = (counted, Row(repeating: 1 / Float(height * counted))) }
+      store(load(source + column * rowWidth) * share, target + column * rowWidth)
+    }
   }
 
   func forward(_ x: Activation, _ y: PanelTensor, _ scratch: MutableFloatPointer, _ pool: ThreadPool) {
@@ -94,14 +99,12 @@ private struct AverageWindows {
         block, sources: { rows.window($0) },
         reduce: { sample, row in
           let line = ring.normalized(source + (sample * rows.pixels + row) * width * rowWidth, width, normalization)
-          sumRanges(line, outputs, into: ring.row(row)) { columns.window($0) }
+          sumRanges(line, outputs, columns.commonWindow, into: ring.row(row)) { columns.window($0) }
         },
         combine: { sample, row, sources in
-          let line = target + (sample * rows.windows + row) * outputs * rowWidth, height = countedRows(row)
-          for column in 0..<outputs {
-            let share = 1 / Float(height * countedColumns(column))
-            store(ring.sum(sources, column) * share, line + column * rowWidth)
-          }
+          let line = target + (sample * rows.windows + row) * outputs * rowWidth
+          ring.forEachSum(sources, outputs) { column, sum in store(sum, line + column * rowWidth) }
+          scale(line, by: row, into: line)
         })
     }
   }
@@ -119,17 +122,15 @@ private struct AverageWindows {
       blocks.forEachWindow(
         block, sources: { rows.windows(of: $0) },
         reduce: { sample, row in
-          let gradients = source + (sample * rows.windows + row) * outputs * rowWidth, height = countedRows(row)
-          for column in 0..<outputs {
-            let share = 1 / Float(height * countedColumns(column))
-            store(load(gradients + column * rowWidth) * share, ring.line + column * rowWidth)
+          scale(source + (sample * rows.windows + row) * outputs * rowWidth, by: row, into: ring.line)
+          sumRanges(FloatPointer(ring.line), width, columns.commonCover, into: ring.row(row)) {
+            columns.windows(of: $0)
           }
-          sumRanges(FloatPointer(ring.line), width, into: ring.row(row)) { columns.windows(of: $0) }
         },
         combine: { sample, row, sources in
           let line = target + (sample * rows.pixels + row) * width * rowWidth
-          for column in 0..<width {
-            let sum = ring.sum(sources, column), pixel = line + column * rowWidth
+          ring.forEachSum(sources, width) { column, sum in
+            let pixel = line + column * rowWidth
             store(accumulate ? load(pixel) + sum : sum, pixel)
           }
         })
@@ -138,23 +139,53 @@ private struct AverageWindows {
 }
 
 /// The sums over ranges of a line of pixels.
+///
+/// - Parameter common: indices whose ranges all have three pixels, each range one further than the one before.
 @inline(__always)
 private func sumRanges(
-  _ line: FloatPointer, _ count: Int, into target: MutableFloatPointer, _ range: (_ index: Int) -> Range<Int>
+  _ line: FloatPointer, _ count: Int, _ common: Range<Int>, into target: MutableFloatPointer,
+  _ range: (_ index: Int) -> Range<Int>
 ) {
-  for index in 0..<count {
-    let pixels = range(index)
+  @inline(__always) func put(_ index: Int) {
     var sum = Row.zero
-    for pixel in pixels { sum += load(line + pixel * rowWidth) }
+    for pixel in range(index) { sum += load(line + pixel * rowWidth) }
     store(sum, target + index * rowWidth)
   }
+  for index in 0..<common.lowerBound { put(index) }
+  if !common.isEmpty {
+    let first = line + (range(common.lowerBound).lowerBound - common.lowerBound) * rowWidth
+    for index in common {
+      let pixel = first + index * rowWidth
+      store((load(pixel) + load(pixel + rowWidth)) + load(pixel + 2 * rowWidth), target + index * rowWidth)
+    }
+  }
+  for index in common.upperBound..<count { put(index) }
 }
 
 extension PoolRing {
-  /// The sum over some rows of one of their pixels.
-  @inline(__always) fileprivate func sum(_ rows: Range<Int>, _ pixel: Int) -> Row {
-    var sum = Row.zero
-    for row in rows { sum += load(self.row(row) + pixel * rowWidth) }
-    return sum
+  /// Calls a body with the sum over some rows of each of their pixels.
+  @inline(__always)
+  fileprivate func forEachSum(_ rows: Range<Int>, _ pixels: Int, _ body: (_ pixel: Int, _ sum: Row) -> Void) {
+    guard !rows.isEmpty else {
+      for pixel in 0..<pixels { body(pixel, .zero) }
+      return
+    }
+    let first = row(rows.lowerBound)
+    if rows.count == 3 {
+      let second = row(after: first), third = row(after: second)
+      for pixel in 0..<pixels {
+        let offset = pixel * rowWidth
+        body(pixel, (load(first + offset) + load(second + offset)) + load(third + offset))
+      }
+      return
+    }
+    for pixel in 0..<pixels {
+      var sum = load(first + pixel * rowWidth), line = first
+      for _ in 1..<max(1, rows.count) {
+        line = row(after: line)
+        sum += load(line + pixel * rowWidth)
+      }
+      body(pixel, sum)
+    }
   }
 }

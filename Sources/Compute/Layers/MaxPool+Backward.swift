@@ -59,8 +59,7 @@ private struct WinnerLine {
             guard isInner || (columnBase - j >= 0 && columnBase - j < outputWidth) else { continue }
             let window = ((rowBase - i) * outputWidth + columnBase - j) * rowWidth
             let place = (rowPhase + i * stride) * kernel + columnPhase + j * stride
-            let winner = UnsafeRawPointer(winners + window).loadUnaligned(as: SIMD16<UInt8>.self)
-            let won = SIMD16<Int32>(truncatingIfNeeded: winner) .== Int32(truncatingIfNeeded: place)
+            let won = loadPlaces(winners + window) .== SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: place))
             sum += Row.zero.replacing(with: load(dy + window), where: won)
           }
         }

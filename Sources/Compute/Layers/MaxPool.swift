@@ -43,6 +43,24 @@ private func maxPoolBlock(_ kernel: Int, _ stride: Int, _ blocks: PoolBlocks, _ 
   }
 }
 
+/// Sixteen bytes as integers.
+@inline(__always) func loadPlaces(_ pointer: UnsafePointer<UInt8>) -> SIMD16<Int32> {
+  let bytes = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<UInt8>.self)
+  // Twice interleaved with zeros, which is one instruction each; the initializers for this work byte by byte.
+  var words = SIMD32<UInt8>.zero
+  words.evenHalf = bytes
+  var places = SIMD32<UInt16>.zero
+  places.evenHalf = unsafeBitCast(words, to: SIMD16<UInt16>.self)
+  return unsafeBitCast(places, to: SIMD16<Int32>.self)
+}
+
+/// Sixteen integers as bytes.
+@inline(__always) func storePlaces(_ places: SIMD16<Int32>, _ pointer: UnsafeMutablePointer<UInt8>) {
+  let words = unsafeBitCast(places, to: SIMD32<UInt16>.self).evenHalf
+  let bytes = unsafeBitCast(words, to: SIMD32<UInt8>.self).evenHalf
+  UnsafeMutableRawPointer(pointer).storeBytes(of: bytes, as: SIMD16<UInt8>.self)
+}
+
 /// The largest value so far, and which pixel it is.
 private struct Maximum {
   var value: Row
@@ -89,14 +107,15 @@ private struct MaxPoolRows {
       }
     }
     // Windows that lie within the row have literal columns.
-    let inner = dividedUp(padding, stride), innerEnd = max(inner, min(outputs, (width + padding - kernel + stride) / stride))
+    let inner = min(outputs, dividedUp(padding, stride))
+    let innerEnd = max(inner, min(outputs, (width + padding - kernel + stride) / stride))
     @inline(__always) func putOuter(_ output: Int) {
       let start = output * stride - padding
       put(output, max(0, -start)..<min(kernel, width - start))
     }
-    for output in 0..<min(inner, outputs) { putOuter(output) }
+    for output in 0..<inner { putOuter(output) }
     for output in inner..<innerEnd { put(output, 0..<kernel) }
-    for output in innerEnd..<max(innerEnd, outputs) { putOuter(output) }
+    for output in innerEnd..<outputs { putOuter(output) }
   }
 
   @inline(__always)
@@ -106,28 +125,30 @@ private struct MaxPoolRows {
     let outputs = y.width, start = row * stride - geometry.padding
     let line = (sample * y.height + row) * outputs * rowWidth
     let target = y.panel(panel) + line
-    let winners = winners.map { UnsafeMutableRawPointer($0 + panel * y.pixels * rowWidth + line) }
+    let winners = winners.map { $0 + panel * y.pixels * rowWidth + line }
     @inline(__always) func place(_ values: MutableFloatPointer, _ kernelRow: Int, _ offset: Int) -> SIMD16<Int32> {
       UnsafeRawPointer(values + (outputs * rowWidth + offset)).loadUnaligned(as: SIMD16<Int32>.self)
-        &+ Int32(truncatingIfNeeded: kernelRow * kernel)
+        &+ SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: kernelRow * kernel))
     }
     @inline(__always) func putLine(_ rows: Range<Int>) {
+      let first = ring.row(start + rows.lowerBound)
       for output in 0..<outputs {
         let offset = output * rowWidth
-        let values = ring.row(start + rows.lowerBound)
+        var values = first
         var maximum = Maximum(
           value: load(values + offset), place: keepsWinners ? place(values, rows.lowerBound, offset) : .zero)
         for kernelRow in rows.lowerBound + 1..<max(rows.lowerBound + 1, rows.upperBound) {
-          let values = ring.row(start + kernelRow)
+          values = ring.row(after: values)
           maximum.take(load(values + offset), place(values, kernelRow, offset), keepsPlaces: keepsWinners)
         }
         store(maximum.value, target + offset)
-        if keepsWinners, let winners {
-          winners.storeBytes(
-            of: SIMD16<UInt8>(truncatingIfNeeded: maximum.place), toByteOffset: offset, as: SIMD16<UInt8>.self)
-        }
+        if keepsWinners, let winners { storePlaces(maximum.place, winners + offset) }
       }
     }
-    if sources.count == kernel { putLine(0..<kernel) } else { putLine(sources.lowerBound - start..<sources.upperBound - start) }
+    if sources.count == kernel {
+      putLine(0..<kernel)
+    } else {
+      putLine(sources.lowerBound - start..<sources.upperBound - start)
+    }
   }
 }

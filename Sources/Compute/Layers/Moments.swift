@@ -35,14 +35,14 @@ public struct Moments: @unchecked Sendable {
 
   /// Records the moments of one block of a panel: `count` consecutive rows, at least one.
   ///
-  /// The deviations are those from the mean of the block's first rows, about as large as the standard deviation, so that a
+  /// The deviations are those from the mean of eight of the block's rows, about as large as the standard deviation, so that a
   /// large mean does not cancel a small variance away: whatever the values, the sum of squares is at most
-  /// 1 + count / 4 times that of the deviations from the mean.
+  /// 1 + count / 8 times that of the deviations from the mean.
   @inline(never)
   func gather(_ rows: FloatPointer, _ count: Int, block: Int, panel: Int) {
-    let samples = min(count, 4)
+    let samples = min(count, 8)
     var guess = load(rows)
-    for index in 1..<max(1, samples) { guess += load(rows + index * rowWidth) }
+    for index in 1..<max(1, samples) { guess += load(rows + index * count / samples * rowWidth) }
     guess *= 1 / Float(samples)
     var sums = WideRow.zero, squares = WideRow.zero
     var start = 0

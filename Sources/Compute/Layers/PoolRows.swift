@@ -35,6 +35,20 @@ struct PoolAxis {
     return first..<max(first, end)
   }
 
+  /// Windows of three pixels that all exist and lie one pixel apart; empty if the layer has none such.
+  var commonWindow: Range<Int> {
+    guard kernel == 3 && stride == 1 else { return 0..<0 }
+    let start = min(padding, windows)
+    return start..<max(start, min(windows, pixels + padding - 2))
+  }
+
+  /// Pixels that belong to three windows one apart; empty if the layer has none such.
+  var commonCover: Range<Int> {
+    guard kernel == 3 && stride == 1 else { return 0..<0 }
+    let start = 2 - padding
+    return min(start, pixels)..<max(min(start, pixels), min(pixels, windows - padding))
+  }
+
   /// At most how many pixels a window has, and how many windows a pixel belongs to.
   var largestWindow: Int { isAdaptive ? pixels / windows + 2 : kernel }
   var largestCover: Int { isAdaptive ? windows / pixels + 2 : dividedUp(kernel, stride) }
@@ -109,6 +123,11 @@ struct PoolRing {
 
   /// Where a row is.
   @inline(__always) func row(_ index: Int) -> MutableFloatPointer { ring + index % rows * rowFloats }
+
+  /// Where the row after one is, given where that is.
+  @inline(__always) func row(after row: MutableFloatPointer) -> MutableFloatPointer {
+    row + rowFloats == ring + rows * rowFloats ? ring : row + rowFloats
+  }
 
   /// A line of pixels as it is seen: as it is stored, or a normalised copy of it.
   @inline(__always)

@@ -16,8 +16,8 @@ extension Winograd {
   /// Tiles whose products are summed up in registers before they are added to dU. Part of the result: a constant.
   private static let chunkTiles = 128
 
-  /// Floats of a block's three matrices, about, and its fewest tiles. Smaller blocks stay in the caches, larger ones read and
-  /// write the filters less often. Part of the result, as each block's sum is added to dU: constants.
+  /// Floats of a block's three matrices, about, and its fewest tiles. Smaller blocks stay in the caches, larger ones
+  /// read and write the filters less often. Part of the result, as each block's sum is added to dU: constants.
   private static let blockFloats = 1 << 20
   private static let fewestTiles = 64
 
@@ -61,7 +61,8 @@ extension Winograd {
       zeros: FloatPointer(scratch))
     let blocks = dividedUp(batch, samples)
     let (inputPanels, outputPanels) = (inputPanels, outputPanels)
-    let parts = partsOfPoint(pool.threads), segments = segments(samples * (2 * inputPanels + outputPanels), pool.threads)
+    let parts = partsOfPoint(pool.threads),
+      segments = segments(samples * (2 * inputPanels + outputPanels), pool.threads)
     // The input's gradient of one block is written while the next is transformed.
     for index in 0...blocks {
       let block = block(index, samples, batch), before = index > 0 ? self.block(index - 1, samples, batch) : block
@@ -189,4 +190,3 @@ extension Winograd {
     }
   }
 }
-

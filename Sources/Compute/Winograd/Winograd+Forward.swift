@@ -1,5 +1,5 @@
-/// How a forward pass is cut. What each block is depends on the shape alone, because the moments do; who computes which part
-/// of it depends on the threads, which changes no result.
+/// How a forward pass is cut. What each block is depends on the shape alone, because the moments do; who computes which
+/// part of it depends on the threads, which changes no result.
 private struct ForwardPlan {
   let batch: Int
   /// Whole samples of a block, or blocks of a sample.
@@ -7,8 +7,8 @@ private struct ForwardPlan {
   let blocks: Int
   /// Tiles of the largest block.
   let tiles: Int
-  /// With many blocks, a thread takes a block from the input to the output. With few, all of them transform the input first
-  /// and then take a block and some output panels at a time.
+  /// If the threads get about as many blocks each, they take whole blocks from the input to the output. If not, they
+  /// first transform the input of all blocks, and then take a block and some output panels at a time.
   let sharesInput: Bool
   /// Output panels whose products are made before they are transformed.
   let group, groups: Int
@@ -27,7 +27,8 @@ private struct ForwardPlan {
     tiles =
       samplesOfBlock > 1
       ? min(batch, samplesOfBlock) * tilesOfSample : dividedUp(rows.tiles, blocksOfSample) * columns.tiles
-    sharesInput = threads > 1 && blocks < 2 * threads
+    // Shared, the data are not in the taker's own cache; that is less than what an eighth of the threads waiting costs.
+    sharesInput = dividedUp(blocks, threads) * threads > blocks + blocks / 8
     if sharesInput {
       group = max(1, min(Self.groupPanels, outputPanels * blocks / (4 * threads)))
     } else {

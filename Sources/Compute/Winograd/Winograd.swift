@@ -1,9 +1,11 @@
 /// Convolutions of stride 1 by Winograd's method: tiles of the input and the filters are transformed to points, where a
-/// convolution is one matrix product for each point; the output is transformed back. The gradients are the exact adjoints.
+/// convolution is one matrix product for each point; the output is transformed back. The gradients are the exact
+/// adjoints.
 ///
-/// V = B′ d B and U = G g G′ are the data and the filters at the points, M = Σ V U, Y = A′ M A. Backward, one transform of the
-/// output's gradient, dM = A dY A′, gives both dU = V′ dM with dg = G′ dU G, and dV = dM U′ with dX = B dV B′, where tiles that
-/// overlap are added. All matrices are in panels, [point][panel][tile][16]. Rows and columns each have their own scheme.
+/// V = B′ d B and U = G g G′ are the data and the filters at the points, M = Σ V U, Y = A′ M A. Backward, one transform
+/// of the output's gradient, dM = A dY A′, gives both dU = V′ dM with dg = G′ dU G, and dV = dM U′ with dX = B dV B′,
+/// where tiles that overlap are added. All matrices are in panels, [point][panel][tile][16]. Rows and columns each have
+/// their own scheme.
 ///
 /// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015.
 struct Winograd: Sendable {
@@ -13,7 +15,8 @@ struct Winograd: Sendable {
   /// Tiles of a strip whose columns are transformed before its tiles are, while they are in the first-level cache.
   let chunkTiles: Int
 
-  /// Whether it takes windows of this shape. With a few channels only, the unused lanes of a panel cost more than is saved.
+  /// Whether it takes windows of this shape. With a few channels only, the unused lanes of a panel cost more than is
+  /// saved.
   static func suits(_ geometry: ConvolutionGeometry) -> Bool {
     guard geometry.strideHeight == 1 && geometry.strideWidth == 1 else { return false }
     guard geometry.paddingHeight < geometry.kernelHeight && geometry.paddingWidth < geometry.kernelWidth else {
@@ -28,7 +31,7 @@ struct Winograd: Sendable {
 
   private static let fewestChannels = 12
   /// Elements of the largest window: what fits the memory that filters are transformed in.
-  static let mostTaps = 25
+  private static let mostTaps = 25
 
   init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) {
     guard Self.suits(geometry), let vertical = WinogradScheme(taps: geometry.kernelHeight),
@@ -109,8 +112,8 @@ struct Winograd: Sendable {
     return UnsafePointer(table)
   }
 
-  /// Panels that are summed up at a time, about: 128 channels. Their weights fit a first-level cache, and sums of short sums
-  /// are more exact than long ones. Part of the result: a constant.
+  /// Panels that are summed up at a time, about: 128 channels. Their weights fit a first-level cache, and sums of short
+  /// sums are more exact than long ones. Part of the result: a constant.
   private static let chunkPanels = 8
 
   /// Products of some rows of a matrix in panels with one output panel's weights.

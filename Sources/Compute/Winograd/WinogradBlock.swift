@@ -1,7 +1,7 @@
 /// Some strips (rows of tiles) of a batch, and the order of their tiles in the matrices.
 ///
-/// Tiles lie in the order of their kind: of smaller width, full, of smaller height, both. Then those that take a point are
-/// one range of a matrix's rows.
+/// Tiles lie in the order of their kind: of smaller width, full, of smaller height, both. Then those that take a point
+/// are one range of a matrix's rows.
 struct WinogradBlock {
   /// Strips, counted through all samples.
   let strips: Range<Int>
@@ -22,8 +22,6 @@ struct WinogradBlock {
   private var partialWidth: Int { columns.hasPartialTile ? 1 : 0 }
   /// Rows of the first two kinds.
   private var fullHeightTiles: Int { fullStrips * columns.tiles }
-  /// Tiles.
-  var tiles: Int { strips.count * columns.tiles }
   /// Samples, for a block of whole ones.
   var samples: Int { strips.count / stripsOfSample }
 

@@ -1,11 +1,12 @@
-/// How Winograd's method computes one axis of a window: tiles of a few outputs, each from the values of the data's and the
-/// filter's polynomials at some points.
+/// How Winograd's method computes one axis of a window: tiles of a few outputs, each from the values of the data's and
+/// the filter's polynomials at some points.
 ///
 /// All axes use the same six points: 0, ±√½, ±√2 and ∞, with which rounding errors are less than half of those of the
-/// textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of the same transformed
-/// filters: what differs in its normalisation is moved into the transform of its data.
+/// textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of the same
+/// transformed filters: what differs in its normalisation is moved into the transform of its data.
 ///
-/// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015; the points are our own search.
+/// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015. Differs: the points, which a search
+///   among pairs ±a, ±b found to have the smallest errors.
 enum WinogradScheme: Sendable {
   /// One tap: nothing to transform.
   case one
@@ -13,8 +14,8 @@ enum WinogradScheme: Sendable {
   case three
   /// F(2, 5), and F(1, 5) in the last tile.
   case five
-  /// Seven taps as four and three, F(3, 4) + F(3, 3), or F(2, 4) + F(2, 3) in the last tile: both have the same outputs, so
-  /// that their products are added before the one output transform.
+  /// Seven taps as four and three, F(3, 4) + F(3, 3), or F(2, 4) + F(2, 3) in the last tile: both have the same
+  /// outputs, so that their products are added before the one output transform.
   case seven
 
   /// The scheme for a window's rows or columns, if there is one.

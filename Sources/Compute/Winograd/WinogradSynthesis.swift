@@ -90,8 +90,8 @@ extension Winograd {
 
   // MARK: The input's gradient
 
-  /// Writes, or adds to, the gradient of some consecutive strips' input lines; those that the next strip touches too are
-  /// left to whoever has that one.
+  /// Writes, or adds to, the gradient of some consecutive strips' input lines; those that the next strip touches too
+  /// are left to whoever has that one.
   ///
   /// - Parameters:
   ///   - points: the panel's first row at the first point of the data.

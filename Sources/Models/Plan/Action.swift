@@ -45,6 +45,19 @@ enum Action: Sendable {
     }
   }
 
+  /// The tensors that the step writes over what it has read of them: their bytes move twice.
+  var updated: [Region] {
+    switch self {
+    case .batchNormGradient(_, _, let dz): [dz]
+    case .reluGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
+    case .convolutionGradients(_, _, _, let dx, true), .productGradients(_, _, _, let dx, true): dx.map { [$0] } ?? []
+    case .maxPoolGradient(_, _, _, let dx, true), .averagePoolGradient(_, _, _, let dx, true),
+      .adaptiveAveragePoolGradient(_, let dx, true), .localResponseNormGradient(_, _, _, let dx, true):
+      [dx]
+    default: []
+    }
+  }
+
   /// The slot that tells which elements of a pool's windows won, if the step writes or reads one.
   var winners: Int? {
     switch self {

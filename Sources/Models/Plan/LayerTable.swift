@@ -109,7 +109,8 @@ struct LayerTable {
     batchNorms.append(
       Plan.BatchNormLayer(
         name: name, batchNorm: BatchNorm(channels: channels, epsilon: epsilon), relu: layer.relu, index: index,
-        channels: channels, area: layer.inputs[0].shape.height * layer.inputs[0].shape.width, scale: place(name + ".weight"), shift: place(name + ".bias"),
+        channels: channels, area: layer.inputs[0].shape.height * layer.inputs[0].shape.width,
+        scale: place(name + ".weight"), shift: place(name + ".bias"),
         paddedScale: reserve(channels), paddedShift: reserve(channels), inverse: reserve(channels),
         runningMean: reserve(channels), runningVariance: reserve(channels), vectors: vectors,
         vectorPanels: vectorPanels, firstPanel: region?.panel ?? 0))

@@ -44,7 +44,8 @@ extension Planner {
     let input = layer.inputs[0]
     let x = placement.region(of: input), dy = placement.gradient(of: output)
     precondition(
-      layer.operation.kind == .concatenation || isWritten(dy), "\(name): its output's gradient is known when its turn comes")
+      layer.operation.kind == .concatenation || isWritten(dy),
+      "\(name): its output's gradient is known when its turn comes")
     switch layer.operation.kind {
     case .convolution:
       appendConvolutionGradients(index)

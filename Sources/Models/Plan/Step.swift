@@ -35,10 +35,19 @@ public struct Step: Sendable {
   /// What is done, in words: the same for all steps of a kind.
   public var operation: String { action.name }
 
-  /// Bytes of the tensors that one sample makes this step read or write, weights not counted.
+  /// Bytes that this step must read and write for one sample: its tensors, those that it updates twice, and the winners of
+  /// a pool's windows; weights not counted.
   public var bytesPerSample: Int {
-    action.regions.reduce(0) {
-      $0 + Region.panelCount($1.shape.channels) * 16 * $1.shape.height * $1.shape.width * MemoryLayout<Float>.stride
+    let tensors = (action.regions + action.updated).reduce(0) { $0 + Step.floats($1) } * MemoryLayout<Float>.stride
+    switch action {
+    case .maxPool(_, _, let y, .some): return tensors + Step.floats(y)
+    case .maxPoolGradient(_, _, let dy, _, _): return tensors + Step.floats(dy)
+    default: return tensors
     }
+  }
+
+  /// Elements of a sample, in whole panels.
+  private static func floats(_ region: Region) -> Int {
+    Region.panelCount(region.shape.channels) * 16 * region.shape.height * region.shape.width
   }
 }

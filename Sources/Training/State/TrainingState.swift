@@ -139,7 +139,8 @@ public final class TrainingState: @unchecked Sendable {
   public func finish(statistics: UnsafeBufferPointer<Double>) -> Outcome {
     precondition(statistics.count == model.statistics.count, "statistics of this model")
     precondition(!marks.contains(.missing), "every bucket is applied before a step ends")
-    updateRunningStatistics(statistics)
+    updateRunningStatistics(
+      of: model, from: buffers, into: candidate.buffers.pointer, statistics: statistics)
     let skipped = firstNonFinite(statistics)
     if skipped == nil {
       swap(&committed, &candidate)
@@ -158,24 +159,5 @@ public final class TrainingState: @unchecked Sendable {
     if !statistics.allSatisfy(\.isFinite) || !buffersAreFinite { return .statistics }
     if marks.contains(.parameters) { return .parameters }
     return marks.contains(.optimizerState) ? .optimizerState : nil
-  }
-
-  /// The mean over the step's samples, in Double, rounded once; then running += momentum · (value − running).
-  private func updateRunningStatistics(_ statistics: UnsafeBufferPointer<Double>) {
-    let n = statistics[model.statistics.sampleCount]
-    let (old, new) = (committed.buffers.pointer, candidate.buffers.pointer)
-    for (index, norm) in model.batchNorms.enumerated() {
-      let means = model.statistics.means(ofBatchNorm: index).lowerBound
-      let variances = model.statistics.variances(ofBatchNorm: index).lowerBound
-      let momentum = Float(norm.momentum)
-      for channel in 0..<norm.channels {
-        for (offset, sum) in [
-          (norm.meanOffset + channel, statistics[means + channel]),
-          (norm.varianceOffset + channel, statistics[variances + channel]),
-        ] {
-          new[offset] = old[offset].addingProduct(momentum, Float(sum / n) - old[offset])
-        }
-      }
-    }
   }
 }

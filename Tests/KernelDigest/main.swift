@@ -1,0 +1,2 @@
+import Compute
+print(ThreadPool(threads: 2).threads)
