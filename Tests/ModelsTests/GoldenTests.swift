@@ -23,6 +23,9 @@ struct Golden: CustomTestStringConvertible, Sendable {
   let lossAfterOneStep: Double
   /// Twice the relative error that PyTorch's Float32 has in the loss after a step, where rounding flips some ReLUs.
   let stepTolerance: Double
+  /// At 64 pixels the last batch norms see 16 values a channel, and amplify the rounding of Winograd's method: four times
+  /// PyTorch's Float32 (7e-7), and less than it elsewhere.
+  let lossTolerance: Double
 
   var testDescription: String { "\(model) at \(imageSize) pixels" }
 
@@ -38,7 +41,7 @@ struct Golden: CustomTestStringConvertible, Sendable {
       ],
       runningMean: [0.0310906888, -0.0169407251, 0.0481862205],
       runningVariance: [0.546276639, 0.552752311, 0.805281251], lossAfterOneStep: 4.52228255,
-      stepTolerance: 1e-3),
+      stepTolerance: 1e-3, lossTolerance: 1e-6),
     Golden(
       model: "googlenet", imageSize: 64, batch: 4,
       firstLogits: [-7.3121648, -6.67867375, -2.78524544, -1.47092663, 4.25006017],
@@ -51,7 +54,7 @@ struct Golden: CustomTestStringConvertible, Sendable {
       ],
       runningMean: [-0.0259228141, 0.0556862325, -0.0773565096],
       runningVariance: [0.585577302, 1.0410894, 0.581563835], lossAfterOneStep: 7.12152188,
-      stepTolerance: 8e-3),
+      stepTolerance: 8e-3, lossTolerance: 4e-6),
     Golden(
       model: "googlenet", imageSize: 224, batch: 2,
       firstLogits: [-8.96100542, -3.89192598, -3.54046476, -0.776088418, 4.30658035],
@@ -64,7 +67,7 @@ struct Golden: CustomTestStringConvertible, Sendable {
       ],
       runningMean: [-0.0263598865, 0.0568699282, -0.0800327954],
       runningVariance: [0.588404946, 1.04292526, 0.583363457], lossAfterOneStep: 5.75665339,
-      stepTolerance: 4e-3),
+      stepTolerance: 4e-3, lossTolerance: 1e-6),
   ]
 }
 
@@ -109,7 +112,7 @@ struct Golden: CustomTestStringConvertible, Sendable {
     let layout = model.statistics
     #expect(result.statistics[layout.sampleCount] == samples)
     for (index, expected) in zip([layout.mainLoss] + layout.auxLosses, golden.losses) {
-      #expect(relativeError(result.statistics[index] / samples, expected) < 2e-6)
+      #expect(relativeError(result.statistics[index] / samples, expected) < golden.lossTolerance)
     }
     #expect(relativeError(length(result.gradient) / samples, golden.gradientLength) < 3e-3)
     for (key, expected) in golden.gradientLengths {

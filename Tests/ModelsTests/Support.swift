@@ -137,3 +137,12 @@ func length(_ values: some Sequence<Float>) -> Double {
 
 /// |a − b| / |b|.
 func relativeError(_ a: Double, _ b: Double) -> Double { abs(a - b) / abs(b) }
+
+extension Executor {
+  /// Loads parameters that the executor keeps alive.
+  func load(parameters: [Float], buffers: [Float]) {
+    let storage = FloatStorage(count: parameters.count)
+    storage.pointer.update(from: parameters, count: parameters.count)
+    load(parameters: UnsafePointer(storage.pointer), buffers: buffers, owner: storage)
+  }
+}

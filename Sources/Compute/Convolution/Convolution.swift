@@ -83,9 +83,6 @@ public struct Convolution: Sendable {
   /// How it is computed, in a word.
   public var method: String { winograd == nil ? "direct" : "Winograd" }
 
-  /// Whether packed weights are several times as large as the weights.
-  public var expandsWeights: Bool { winograd != nil }
-
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {
     if let winograd { return winograd.scratchCount(batch: batch, threads: threads) }

@@ -111,18 +111,20 @@ extension PointwiseConvolution {
             source = FloatPointer(copy)
           }
           for output in outputs {
+            let block = sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth
             outerProductBlock(
-              source, FloatPointer(gradients.pointers[output]) + first * rowWidth, rows: count,
-              accumulate: first > start,
-              into: sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth)
+              FloatPointer(gradients.pointers[output]) + first * rowWidth, source, rows: count,
+              accumulate: first > start, into: block)
+            if parts == 1 && first + count == end { unpack(block, output: output, input: input, flat, offsets) }
           }
         }
         first += count
       }
     }
+    guard parts > 1 else { return }
     pool.forEach(outputPanels * inputPanels) { item, _ in
       let block = sums + item * rowWidth * rowWidth
-      for part in 1..<max(1, parts) {
+      for part in 1..<parts {
         for row in 0..<rowWidth {
           let target = block + row * rowWidth
           store(load(target) + load(target + part * packedCount), target)
@@ -147,19 +149,22 @@ extension PointwiseConvolution {
     return best
   }
 
-  /// Writes a block, [16 inputs][16 outputs], where it belongs.
+  /// Writes a block, [16 outputs][16 inputs], where it belongs.
   private func unpack(
     _ block: FloatPointer, output panel: Int, input: Int, _ flat: MutableFloatPointer, _ offsets: [Int]
   ) {
     var part = 0
     while part + 1 < firstPanels.count && firstPanels[part + 1] <= panel { part += 1 }
     let firstOutput = (panel - firstPanels[part]) * rowWidth
-    let rows = min(rowWidth, outputChannels[part] - firstOutput)
     let columns = min(rowWidth, inputChannels - input * rowWidth)
     let target = flat + offsets[part] + firstOutput * inputChannels + input * rowWidth
-    if rows == rowWidth && columns == rowWidth { return transpose16(block, rowWidth, into: target, inputChannels) }
-    for row in 0..<rows {
-      for column in 0..<columns { target[row * inputChannels + column] = block[column * rowWidth + row] }
+    for row in 0..<min(rowWidth, outputChannels[part] - firstOutput) {
+      let source = block + row * rowWidth, line = target + row * inputChannels
+      if columns == rowWidth {
+        store(load(source), line)
+      } else {
+        for column in 0..<columns { line[column] = source[column] }
+      }
     }
   }
 }

@@ -2,7 +2,13 @@
 /// in registers.
 ///
 /// All that is done with lanes is done lane by lane: SIMD4, SIMD8 and SIMD16 give the same bits.
-typealias Lanes = SIMD8<Float>
+#if LANES_4
+  typealias Lanes = SIMD4<Float>
+#elseif LANES_16
+  typealias Lanes = SIMD16<Float>
+#else
+  typealias Lanes = SIMD8<Float>
+#endif
 /// The bits of lanes.
 typealias LaneBits = Lanes.MaskStorage
 

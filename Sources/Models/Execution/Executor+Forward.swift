@@ -56,33 +56,13 @@ extension Executor {
     }
   }
 
-  /// A layer's weights, ready for its forward pass.
-  private func weights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
-    switch layer.weights {
-    case .packed(let packed, _): return UnsafePointer(floats(packed))
-    case .flat(let flat):
-      layer.convolution.pack(floats(flat), into: floats(plan.filters), pool: pool)
-      return UnsafePointer(floats(plan.filters))
-    }
-  }
-
-  /// A layer's weights, ready for its backward pass; nil if nobody wants its input's gradient.
-  func transposedWeights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float>? {
-    switch layer.weights {
-    case .packed(_, let transposed): return transposed.map { UnsafePointer(floats($0)) }
-    case .flat(let flat):
-      layer.convolution.packTransposed(floats(flat), into: floats(plan.filters), pool: pool)
-      return UnsafePointer(floats(plan.filters))
-    }
-  }
-
   func multiply(_ index: Int, _ x: Operand, _ batch: Int, gathersMoments: Bool) {
     let layer = plan.products[index], product = layer.product
     let moments =
       gathersMoments && layer.parts.contains { $0.batchNorm != nil }
       ? moments(firstPanel: 0, panels: product.outputPanels, blocks: product.momentBlocks(batch: batch)) : nil
     product.forward(
-      activation(x, batch), weights: floats(layer.packed), bias: layer.paddedBias.map { UnsafePointer(floats($0)) },
+      activation(x, batch), weights: weights(layer), bias: layer.paddedBias.map { UnsafePointer(floats($0)) },
       into: outputTable(index), moments: moments, scratch: scratch, pool: pool)
   }
 

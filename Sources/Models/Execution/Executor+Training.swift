@@ -72,7 +72,7 @@ extension Executor {
     case .productGradients(let index, let x, _, let dx, let accumulate):
       let layer = plan.products[index]
       layer.product.backward(
-        activation(x, batch), gradientTable(index), weights: layer.packedTransposed.map { UnsafePointer(floats($0)) },
+        activation(x, batch), gradientTable(index), weights: dx == nil ? nil : transposedWeights(layer),
         into: leaf.gradient, at: layer.weights, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
         scratch: scratch, pool: pool)
     case .batchNormGradient(let index, let y, let dz):

@@ -21,7 +21,9 @@ public final class Executor {
   /// For each product of the plan, the panels that it writes and those of their gradients.
   private var outputTables: [PanelTable?]
   private var gradientTables: [PanelTable?]
-  private var isLoaded = false
+  /// The version that was loaded last.
+  private var parameters: UnsafePointer<Float>?
+  private var parametersOwner: AnyObject?
 
   /// Lays memory out for batches up to `maxBatch`.
   public init(model: Model, mode: Mode, maxBatch: Int, pool: ThreadPool) {
@@ -46,33 +48,27 @@ public final class Executor {
     }
   }
 
-  /// Takes the parameters and running statistics of a version, and prepares them for the kernels.
+  /// Takes the parameters and running statistics of a version.
+  ///
+  /// In training the weights are read in every step: they must stay where and as they are until others are loaded. In
+  /// evaluation they are prepared for the kernels here.
   ///
   /// - Parameters:
   ///   - parameters: the flat vector, `model.flat.count` floats.
   ///   - buffers: the running statistics, `model.bufferCount` floats; training does not read them.
-  public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>) {
+  ///   - owner: what must not be freed while the parameters are read, if nobody else keeps it.
+  public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>, owner: AnyObject? = nil) {
+    (self.parameters, parametersOwner) = (parameters, owner)
     for layer in plan.convolutions {
-      switch layer.weights {
-      case .packed(let packed, let transposed):
+      if case .packed(let packed) = layer.packed {
         layer.convolution.pack(parameters + layer.weight, into: floats(packed), pool: pool)
-        if let transposed {
-          layer.convolution.packTransposed(parameters + layer.weight, into: floats(transposed), pool: pool)
-        }
-      case .flat(let flat):
-        floats(flat).update(from: parameters + layer.weight, count: layer.convolution.geometry.weightCount)
       }
       if let bias = layer.bias, let padded = layer.paddedBias {
         floats(padded).update(from: parameters + bias, count: layer.convolution.geometry.outputChannels)
       }
     }
     for layer in plan.products {
-      for (part, weight) in layer.weights.enumerated() {
-        layer.product.pack(parameters + weight, part: part, into: floats(layer.packed), pool: pool)
-        if let transposed = layer.packedTransposed {
-          layer.product.packTransposed(parameters + weight, part: part, into: floats(transposed), pool: pool)
-        }
-      }
+      if case .packed(let packed) = layer.packed { pack(layer, into: packed) }
       for part in layer.parts {
         guard let bias = part.bias else { continue }
         floats(part.paddedBias).update(from: parameters + bias, count: part.outputChannels)
@@ -89,7 +85,6 @@ public final class Executor {
         runningMean: floats(layer.runningMean), runningVariance: floats(layer.runningVariance),
         gamma: floats(layer.paddedScale), beta: floats(layer.paddedShift), relu: layer.relu, into: normalization(layer))
     }
-    isLoaded = true
   }
 
   /// The gradient of the sum of the samples' losses, and the leaf's statistics.
@@ -161,8 +156,55 @@ public final class Executor {
   }
 
   private func checkBatch(_ batch: Int) {
-    precondition(isLoaded, "parameters are loaded before a step")
+    precondition(parameters != nil, "parameters are loaded before a step")
     precondition((1...plan.maxBatch).contains(batch), "a batch has from 1 to \(plan.maxBatch) samples")
+  }
+
+  // MARK: Weights
+
+  /// The flat vector of the version that was loaded last.
+  private var version: UnsafePointer<Float> {
+    guard let parameters else { fatalError("parameters are loaded before a step") }
+    return parameters
+  }
+
+  /// A layer's weights, ready for its forward pass.
+  func weights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
+    guard case .packedInEachPass = layer.packed else { return packed(layer.packed) }
+    layer.convolution.pack(version + layer.weight, into: floats(plan.filters), pool: pool)
+    return UnsafePointer(floats(plan.filters))
+  }
+
+  /// A layer's weights, ready for its backward pass.
+  func transposedWeights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
+    layer.convolution.packTransposed(version + layer.weight, into: floats(plan.filters), pool: pool)
+    return UnsafePointer(floats(plan.filters))
+  }
+
+  /// A product's weights, ready for its forward pass.
+  func weights(_ layer: Plan.ProductLayer) -> UnsafePointer<Float> {
+    guard case .packedInEachPass = layer.packed else { return packed(layer.packed) }
+    pack(layer, into: plan.filters)
+    return UnsafePointer(floats(plan.filters))
+  }
+
+  /// A product's weights, ready for its backward pass.
+  func transposedWeights(_ layer: Plan.ProductLayer) -> UnsafePointer<Float> {
+    for (part, weight) in layer.weights.enumerated() {
+      layer.product.packTransposed(version + weight, part: part, into: floats(plan.filters), pool: pool)
+    }
+    return UnsafePointer(floats(plan.filters))
+  }
+
+  private func pack(_ layer: Plan.ProductLayer, into place: Int) {
+    for (part, weight) in layer.weights.enumerated() {
+      layer.product.pack(version + weight, part: part, into: floats(place), pool: pool)
+    }
+  }
+
+  private func packed(_ weights: Plan.Weights) -> UnsafePointer<Float> {
+    guard case .packed(let place) = weights else { fatalError("weights that no version was packed for") }
+    return UnsafePointer(floats(place))
   }
 
   // MARK: Places in memory

@@ -125,19 +125,15 @@ struct LayerTable {
       Plan.ConvolutionLayer(
         name: name, convolution: convolution, weight: place(name + ".weight"),
         bias: hasBias ? place(name + ".bias") : nil,
-        weights: reserveWeights(convolution, transposed: mode == .training && wantsGradient[input.index]),
+        packed: reserveWeights(convolution.packedCount, convolution.packedTransposedCount),
         paddedBias: hasBias ? reserve(geometry.outputChannels) : nil,
         batchNorm: flow.deferredBatchNorm(behind: layer).map(index)))
   }
 
-  /// - Parameter transposed: whether backward needs them; the first layer's input is the image, which needs no gradient.
-  private mutating func reserveWeights(_ convolution: Convolution, transposed: Bool) -> Plan.Weights {
-    if mode == .training && convolution.expandsWeights {
-      filterCount = max(filterCount, convolution.packedCount, convolution.packedTransposedCount)
-      return .flat(reserve(convolution.geometry.weightCount))
-    }
-    return .packed(
-      reserve(convolution.packedCount), transposed: transposed ? reserve(convolution.packedTransposedCount) : nil)
+  private mutating func reserveWeights(_ packedCount: Int, _ packedTransposedCount: Int) -> Plan.Weights {
+    if mode == .evaluation { return .packed(reserve(packedCount)) }
+    filterCount = max(filterCount, packedCount, packedTransposedCount)
+    return .packedInEachPass
   }
 
   private mutating func declareProduct(_ members: [FusedLayer], _ flow: Dataflow, _ place: (String) -> Int) {
@@ -159,8 +155,6 @@ struct LayerTable {
     products.append(
       Plan.ProductLayer(
         product: product, parts: parts, weights: members.map { place($0.operation.name + ".weight") },
-        packed: reserve(product.packedCount),
-        packedTransposed: mode == .training && wantsGradient[input.index] ? reserve(product.packedCount) : nil,
-        paddedBias: paddedBias))
+        packed: reserveWeights(product.packedCount, product.packedCount), paddedBias: paddedBias))
   }
 }

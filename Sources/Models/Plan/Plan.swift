@@ -19,21 +19,20 @@ public struct Plan: Sendable {
     /// Places in the flat vector.
     let weight: Int
     let bias: Int?
-    /// Where the weights are in memory.
-    let weights: Weights
+    let packed: Weights
     /// The bias padded to whole panels.
     let paddedBias: Int?
     /// The batch norm that takes the moments of what it writes, among the plan's.
     let batchNorm: Int?
   }
 
-  /// How a convolution's weights wait for its passes.
+  /// Where a layer's weights are in the order that its kernels want.
   enum Weights: Sendable {
-    /// As the kernels want them; transposed if backward needs them.
-    case packed(Int, transposed: Int?)
-    /// As they are in the flat vector, to be packed before each pass into memory that all such layers share: at the points of
-    /// Winograd's method they are several times as large, and soon out of every cache.
-    case flat(Int)
+    /// Packed when a version is loaded, at a place of their own: in evaluation, where a version lasts.
+    case packed(Int)
+    /// Packed before each pass, at a place that all layers share and that stays in the cache: in training, where packed
+    /// weights of a version would be written to memory and read from it only once or twice.
+    case packedInEachPass
   }
 
   /// 1×1 convolutions that read the same tensor, as one matrix product, and where their weights are.
@@ -54,9 +53,8 @@ public struct Plan: Sendable {
     let parts: [Part]
     /// The parts' weights in the flat vector.
     let weights: [Int]
-    /// Places in memory: the weights as the kernels want them, and the parts' biases one after the other.
-    let packed: Int
-    let packedTransposed: Int?
+    let packed: Weights
+    /// The parts' biases, one after the other.
     let paddedBias: Int?
   }
 
@@ -104,7 +102,7 @@ public struct Plan: Sendable {
   let slots: [Slot]
   let scratch: Int
   let moments: Int
-  /// Where weights are packed that wait in flat order.
+  /// Where weights are packed for a pass.
   let filters: Int
   let images: Region
   /// Whether the images lie in panels; otherwise they have a layout of their own, which the first layer reads.

@@ -31,7 +31,9 @@ public final class Replica {
 
   deinit { sums.deallocate() }
 
-  /// Takes a version's parameters and running statistics, for training or for evaluation. They are copied.
+  /// Takes a version's parameters and running statistics, for training or for evaluation.
+  ///
+  /// For training the parameters are not copied: they must stay as they are until others are loaded.
   public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>, for mode: Executor.Mode) {
     executor(mode).load(parameters: parameters, buffers: buffers)
   }
