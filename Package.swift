@@ -5,6 +5,11 @@ import PackageDescription
 // `TRAINER_CPU=x86-64-v4 swift build -c release --product trainer`; a binary says at its start if the CPU is too old for it.
 let cpu = Context.environment["TRAINER_CPU"] ?? "x86-64-v3"
 
+// Lanes that the kernels' tile transforms hold at a time: the floats of one of that CPU's registers. The bits are the
+// same for all, which scripts/check-widths shows; for it, TRAINER_LANES chooses them whatever the CPU.
+let registerLanes = ["x86-64-v2": "4", "x86-64-v4": "16"][cpu] ?? "8"
+let lanes = Context.environment["TRAINER_LANES"] ?? registerLanes
+
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
@@ -18,7 +23,7 @@ let vectorSettings: [SwiftSetting] =
   settings + [.unsafeFlags(["-Xcc", "-march=\(cpu)", "-Xcc", "-fno-math-errno"])]
 // Kernels only: traps are replaced by explicit checks at the doors of the room.
 let kernelSettings: [SwiftSetting] =
-  vectorSettings + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
+  vectorSettings + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release)), .define("LANES_\(lanes)")]
 let shimSettings: [CSetting] = [
   .unsafeFlags(["-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]),
   .define("TRAINER_CPU_TARGET", to: "\"\(cpu)\""),
@@ -66,6 +71,8 @@ let package = Package(
 
     tests("Lockstep", ["Lockstep"]),
     tests("Compute", ["Compute", "Lockstep"]),
+    .executableTarget(
+      name: "kernel-digest", dependencies: ["Compute", "Lockstep"], path: "Tests/KernelDigest", swiftSettings: settings),
     .target(name: "CAllocations", path: "Tests/CAllocations", cSettings: shimSettings),
     tests("Models", ["Models", "Compute", "Lockstep", "CAllocations"], exclude: ["Golden"]),
     tests("Datasets", ["Datasets", "Compute", "Lockstep"]),

@@ -207,4 +207,14 @@ struct WinogradTests {
       for column in 0..<21 { #expect(target[row * 21 + column] == (column < 16 ? source[column * 19 + row] : -1)) }
     }
   }
+
+  /// A plan's memory is that of the largest batch; the last microbatch of an epoch is smaller.
+  @Test("Scratch for a batch is enough for a smaller one", arguments: [1, 2, 3, 8, 16, 32])
+  func scratchGrowsWithTheBatch(threads: Int) {
+    for test in ConvolutionCase.winogradLayers {
+      let convolution = test.convolution
+      let counts = (1...16).map { convolution.scratchCount(batch: $0, threads: threads) }
+      #expect(zip(counts, counts.dropFirst()).allSatisfy { $0 <= $1 }, "\(test.testDescription)")
+    }
+  }
 }

@@ -46,11 +46,16 @@ import Training
     }
   }
 
-  @Test func threadsDoNotMatter() throws {
-    let model = try options(.train).builtModel()
+  /// With convolutions by every method, and so many threads that some blocks are shared.
+  @Test(arguments: [("googlenet-seed", 32, 0.1), ("googlenet", 64, 0.25)])
+  func threadsDoNotMatter(name: String, size: Int, width: Double) throws {
+    let options = EngineBenchOptions(
+      model: name, mode: .train, batch: 3, threads: 1, steps: 5, size: size, width: width, classes: 10)
+    let model = try options.builtModel()
     let hashes = [1, 2, 3, 7].map { threads in
       let engine = BenchEngine(model, mode: .train, batch: 3, pool: ThreadPool(threads: threads))
-      for _ in 1...2 { engine.step() }
+      #expect(Set(engine.parts.map(\.method)).isSuperset(of: ["direct", "product", "Winograd"]))
+      for _ in 1...5 { engine.step() }
       return engine.stateHash()
     }
     #expect(hashes[0] != nil && Set(hashes).count == 1)

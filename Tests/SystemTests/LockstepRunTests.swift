@@ -23,6 +23,23 @@ struct LockstepRunTests {
     #expect(try run.steps().map { $0.json["samples"]?.integerValue } == (0..<steps).map { $0 % 3 == 2 ? 5 : 16 })
   }
 
+  /// Five steps of networks with convolutions by every method, shared by threads and by workers.
+  @Test(arguments: [("googlenet-seed", "32", "0.1"), ("googlenet", "64", "0.25")])
+  func fiveStepsGiveOneStateOnAnyHosts(model: String, size: String, width: String) throws {
+    let hosts = [(workers: 1, threads: 1), (1, 2), (1, 3), (1, 7), (3, 1)]
+    let hashes = try hosts.map { workers, threads in
+      let run = RunFiles(Sandbox.current.path("\(workers)-\(threads)"))
+      let outcome = try trainer([
+        "train", "--model", model, "--image-size", size, "--width", width, "--data",
+        "synthetic:samples=37,size=\(size),classes=10,seed=1", "--global-batch", "16", "--microbatch", "4", "--seed",
+        "7", "--steps", "5", "--workers", "\(workers)", "--threads", "\(threads)", "--output", run.path,
+      ])
+      #expect(outcome.code == 0, "\(outcome)")
+      return try run.hashes()
+    }
+    #expect(hashes[0].count == 5 && Set(hashes).count == 1, "\(hashes)")
+  }
+
   @Test(arguments: [["--seed", "8"], ["--dropout", "off"], ["--augment", "none"], ["--microbatch", "8"]])
   func whatShouldChangeTheBitsDoes(option: [String]) throws {
     let outcome = try trainer(["train", "--output", "run"] + reference.options(steps: 4) + option)

@@ -71,7 +71,12 @@ extension Winograd {
   /// Blocks of `Moments` that `forward` gathers.
   func momentBlocks(_ batch: Int) -> Int { plan(batch, 1).blocks }
 
+  /// For this batch or any smaller one: which of the two ways a pass goes, and so its memory, does not grow with the batch.
   func forwardScratch(batch: Int, threads: Int) -> Int {
+    (1...max(1, batch)).reduce(0) { max($0, forwardScratch(ofExactly: $1, threads: threads)) }
+  }
+
+  private func forwardScratch(ofExactly batch: Int, threads: Int) -> Int {
     let plan = plan(batch, threads)
     let data = dataPoints * slice(panels: inputPanels, tiles: plan.tiles)
     let products = outputPoints * slice(panels: plan.group, tiles: plan.tiles)
