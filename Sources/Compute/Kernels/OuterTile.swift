@@ -26,18 +26,27 @@ private func outerTile(
   _ gradient: MutableFloatPointer
 ) {
   var c0 = Row.zero, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0
+  @inline(__always) func add(_ a: FloatPointer, _ b: FloatPointer) {
+    let row = load(b)
+    c0 = c0.addingProduct(Row(repeating: a[0]), row)
+    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
+    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
+    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
+    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
+    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
+  }
   var b = dy
   for line in 0..<lines.count {
     var a = x + lines.starts[line * lines.startStep]
-    for _ in 0..<lines.length {
-      let row = load(b)
-      c0 = c0.addingProduct(Row(repeating: a[0]), row)
-      if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
-      if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
-      if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
-      if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
-      if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
-      a += lines.step
+    // Two pixels at a time: the compiler does not unroll this, and a loop's end costs 3 % (measured).
+    for _ in 0..<lines.length / 2 {
+      add(a, b)
+      add(a + lines.step, b + rowWidth)
+      a += 2 * lines.step
+      b += 2 * rowWidth
+    }
+    if lines.length % 2 == 1 {
+      add(a, b)
       b += rowWidth
     }
   }

@@ -35,18 +35,27 @@ func rowTile(
     if rows > 4 { c4 = load(output + outputs[4]) }
     if rows > 5 { c5 = load(output + outputs[5]) }
   }
+  @inline(__always) func add(_ a: FloatPointer, _ w: FloatPointer) {
+    let b = load(w)
+    c0 = c0.addingProduct(Row(repeating: a[i0]), b)
+    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[i1]), b) }
+    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[i2]), b) }
+    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[i3]), b) }
+    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[i4]), b) }
+    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[i5]), b) }
+  }
   var w = weights
   for run in 0..<runCount {
     var a = input + runs[run]
-    for _ in 0..<length {
-      let b = load(w)
-      c0 = c0.addingProduct(Row(repeating: a[i0]), b)
-      if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[i1]), b) }
-      if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[i2]), b) }
-      if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[i3]), b) }
-      if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[i4]), b) }
-      if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[i5]), b) }
-      a += 1
+    // Two at a time: the compiler does not unroll this, and a loop's end costs 3 % (measured).
+    for _ in 0..<length / 2 {
+      add(a, w)
+      add(a + 1, w + rowWidth)
+      a += 2
+      w += 2 * rowWidth
+    }
+    if length % 2 == 1 {
+      add(a, w)
       w += rowWidth
     }
   }
