@@ -18,6 +18,8 @@ extension Convolution {
     check(x.tensor, y)
     if let winograd {
       winograd.forward(x, weights: weights, bias: bias, into: y, moments: moments, scratch: scratch, pool: pool)
+    } else if isLinear {
+      linearForward(x, weights, bias: bias, into: y, moments: moments, scratch, pool)
     } else {
       let start: Start = bias.map { .bias($0) } ?? .zero
       correlate(forwardPass, PixelSource(x), weights, start: start, y, moments: moments, scratch, pool)
@@ -54,6 +56,10 @@ extension Convolution {
     if let winograd {
       winograd.backward(
         x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch: scratch, pool: pool)
+      return
+    }
+    if isLinear {
+      linearBackward(x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch, pool)
       return
     }
     sumWeightGradient(PixelSource(x), dy, oihw, scratch, pool)

@@ -81,11 +81,12 @@ public struct Convolution: Sendable {
   public let packedTransposedCount: Int
 
   /// How it is computed, in a word.
-  public var method: String { winograd == nil ? "direct" : "Winograd" }
+  public var method: String { winograd != nil ? "Winograd" : isLinear ? "product" : "direct" }
 
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {
     if let winograd { return winograd.scratchCount(batch: batch, threads: threads) }
+    if isLinear { return linearScratch(batch: batch, threads: threads) }
     let forward = correlationScratch(forwardPass, threads)
     let data = dataPasses.map { correlationScratch($0.correlation, threads) }.max() ?? 0
     return max(forward, data, weightScratch(batch: batch, threads: threads))
