@@ -32,6 +32,8 @@ struct Correlation: Sendable {
   /// About as many pixels as keep a block's panels in the second-level cache; measured in the prototype of this design,
   /// where anything from 48 to 288 was within 3 %.
   private static let targetPixels = 96
+  /// Of images, whose rows are short and long: longer sums in registers; measured, 5 % faster than 96.
+  private static let targetImagePixels = 288
   /// Floats of a run block's weights for one output panel stay within half of a first-level cache.
   private static let weightRows = 288
 
@@ -40,7 +42,8 @@ struct Correlation: Sendable {
     inputPanels = dividedUp(inputChannels, rowWidth)
     outputPanels = dividedUp(outputChannels, rowWidth)
     lanes = inputChannels < rowWidth ? inputChannels : rowWidth
-    blockPixels = max(1, Self.targetPixels / columns.grid) * columns.grid
+    let target = lanes < rowWidth ? Self.targetImagePixels : Self.targetPixels
+    blockPixels = max(1, target / columns.grid) * columns.grid
   }
 
   /// Runs of a window: one for each input panel and row of the window.
