@@ -12,7 +12,7 @@ public protocol Dataset: SampleSource {
   /// The classes' names; a label is an index into them.
   var classNames: [String] { get }
   /// How pixel values become inputs unless a user says otherwise.
-  var defaultNormalization: Normalization { get }
+  var defaultNormalization: PixelNormalization { get }
   /// Height and width of the samples where all have the same, else nil.
   var storedSize: Int? { get }
 

@@ -27,7 +27,7 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   /// The validation data's fingerprint.
   public var validationFingerprint: Digest?
   /// How pixel values become inputs.
-  public var normalization: Normalization
+  public var normalization: PixelNormalization
   /// How training samples are varied.
   public var augment: Augmentation = .standard
   /// Whether each epoch has an order of its own.
@@ -88,7 +88,7 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   /// A configuration with defaults wherever the model or the data do not decide.
   public init(
     model: String, classes: Int, imageSize: Int, data: String, samples: Int, fingerprint: Digest,
-    normalization: Normalization, steps: Int, initialState: Digest, labelSmoothing: Double, auxWeight: Double,
+    normalization: PixelNormalization, steps: Int, initialState: Digest, labelSmoothing: Double, auxWeight: Double,
     output: String
   ) {
     (self.model, self.classes, self.imageSize) = (model, classes, imageSize)
@@ -112,7 +112,7 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
 }
 
 /// How pixel values, scaled to [0, 1], become a network's input.
-public enum Normalization: String, Codable, CaseIterable, Sendable {
+public enum PixelNormalization: String, Codable, CaseIterable, Sendable {
   /// ImageNet's mean and standard deviation.
   case imagenet
   /// CIFAR-10's own.

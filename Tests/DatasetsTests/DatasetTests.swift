@@ -37,7 +37,7 @@ import Testing
   /// A dataset whose every part can be varied.
   private struct Listed: Dataset {
     var samples: [(name: String, label: Int, bytes: [UInt8])]
-    let spec = "listed", classNames = ["a", "b"], defaultNormalization = Normalization.none, storedSize: Int? = nil
+    let spec = "listed", classNames = ["a", "b"], defaultNormalization = PixelNormalization.none, storedSize: Int? = nil
     var count: Int { samples.count }
     func name(ofSample index: Int) -> String { samples[index].name }
     func label(ofSample index: Int) -> Int { samples[index].label }

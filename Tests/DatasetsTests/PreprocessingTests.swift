@@ -6,7 +6,8 @@ import Testing
 @Suite struct PreprocessingTests {
   /// Runs a sample through preprocessing.
   private func values(
-    _ sample: EncodedSample, size: Int, _ normalization: Normalization = .none, _ augmentation: Augmentation = .none,
+    _ sample: EncodedSample, size: Int, _ normalization: PixelNormalization = .none,
+    _ augmentation: Augmentation = .none,
     purpose: LeafPurpose = .training, seed: UInt64 = 0, epoch: Int = 0, index: Int = 0
   ) throws -> [Float] {
     let preprocessing = Preprocessing(
@@ -53,7 +54,7 @@ import Testing
     #expect(pixels(try values(planar(size, size), size: size, purpose: purpose)) == noise(3 * size * size))
   }
 
-  @Test(arguments: Normalization.allCases) func normalises(normalization: Normalization) throws {
+  @Test(arguments: PixelNormalization.allCases) func normalises(normalization: PixelNormalization) throws {
     let (mean, deviation) = normalization.meanAndDeviation
     let bytes = (0..<192).map { UInt8(($0 * 37) % 256) }
     let sample = EncodedSample(bytes: bytes, label: 0, encoding: .planarRGB, height: 8, width: 8, channels: 3)

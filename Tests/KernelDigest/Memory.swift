@@ -34,7 +34,7 @@ struct Tensor {
 
 /// A normalisation.
 struct Vectors {
-  let normalization: Compute.Normalization
+  let normalization: Normalization
   let storage: FloatStorage
 }
 
@@ -118,8 +118,8 @@ final class Memory {
 
   /// A normalisation that will be made.
   func vectors(panels: Int) -> Vectors {
-    let storage = used(Compute.Normalization.floatCount(panels: panels))
+    let storage = used(Normalization.floatCount(panels: panels))
     return Vectors(
-      normalization: Compute.Normalization(vectors: storage.pointer, panels: panels), storage: storage)
+      normalization: Normalization(vectors: storage.pointer, panels: panels), storage: storage)
   }
 }

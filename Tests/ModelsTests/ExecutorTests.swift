@@ -160,10 +160,9 @@ import Testing
     var gradient = [Float](repeating: 0, count: model.flat.count)
     var statistics = [Double](repeating: 0, count: model.statistics.count)
     let samples = [0, 1]
-    let version = FloatStorage(count: parameters.count)
-    version.pointer.update(from: parameters, count: parameters.count)
+    let (version, runningStatistics) = (FloatStorage(copying: parameters), FloatStorage(copying: buffers))
     func step() {
-      executor.load(parameters: UnsafePointer(version.pointer), buffers: buffers, owner: version)
+      executor.load(parameters: version, buffers: runningStatistics)
       labels.withUnsafeBufferPointer { labels in
         executor.trainingStep(
           images: images, labels: labels, samples: samples, settings: Self.dropping, gradient: &gradient,

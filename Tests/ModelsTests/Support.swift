@@ -139,10 +139,8 @@ func length(_ values: some Sequence<Float>) -> Double {
 func relativeError(_ a: Double, _ b: Double) -> Double { abs(a - b) / abs(b) }
 
 extension Executor {
-  /// Loads parameters that the executor keeps alive.
+  /// Loads a copy.
   func load(parameters: [Float], buffers: [Float]) {
-    let storage = FloatStorage(count: parameters.count)
-    storage.pointer.update(from: parameters, count: parameters.count)
-    load(parameters: UnsafePointer(storage.pointer), buffers: buffers, owner: storage)
+    load(parameters: FloatStorage(copying: parameters), buffers: FloatStorage(copying: buffers))
   }
 }

@@ -30,4 +30,21 @@ public final class FloatStorage: @unchecked Sendable {
   }
 
   deinit { free(pointer) }
+
+  /// A copy of some values.
+  public convenience init(copying values: [Float]) {
+    self.init(count: values.count)
+    values.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { pointer.update(from: base, count: source.count) }
+    }
+  }
+
+  /// A copy of another storage.
+  public convenience init(copying other: FloatStorage) {
+    self.init(count: other.count)
+    pointer.update(from: other.pointer, count: other.count)
+  }
+
+  /// Its values, for tests and small things.
+  public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 }

@@ -10,7 +10,7 @@ public struct CIFAR10: Dataset, DatasetFormat {
 
   public let spec: String
   public let classNames: [String]
-  public let defaultNormalization = Normalization.cifar
+  public let defaultNormalization = PixelNormalization.cifar
   public let storedSize: Int? = CIFARRecords.side
   private let records: CIFARRecords
 

@@ -7,7 +7,7 @@ public struct CIFAR100: Dataset, DatasetFormat {
 
   public let spec: String
   public let classNames: [String]
-  public let defaultNormalization = Normalization.cifar100
+  public let defaultNormalization = PixelNormalization.cifar100
   public let storedSize: Int? = CIFARRecords.side
   private let records: CIFARRecords
 

@@ -17,7 +17,7 @@ public struct IDX: Dataset, DatasetFormat {
 
   public let spec: String
   public let classNames: [String]
-  public let defaultNormalization = Normalization.half
+  public let defaultNormalization = PixelNormalization.half
   private let images: RandomAccessFile
   private let labels: [UInt8]
   private let height: Int, width: Int

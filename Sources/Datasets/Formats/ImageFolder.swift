@@ -12,7 +12,7 @@ public struct ImageFolder: Dataset, DatasetFormat {
 
   public let spec: String
   public let classNames: [String]
-  public let defaultNormalization = Normalization.imagenet
+  public let defaultNormalization = PixelNormalization.imagenet
   public let storedSize: Int? = nil
   private let directory: String
   private let files: [File]

@@ -10,7 +10,7 @@ public struct SyntheticDataset: Dataset, DatasetFormat {
 
   public let count: Int
   public let classNames: [String]
-  public let defaultNormalization = Normalization.imagenet
+  public let defaultNormalization = PixelNormalization.imagenet
   private let size: Int
   private let seed: UInt64
   private let role: DatasetRole

@@ -5,7 +5,7 @@ struct NormalizationTable: Sendable {
   /// 256 values of red, then of green, then of blue.
   let values: [Float]
 
-  init(_ normalization: Normalization) {
+  init(_ normalization: PixelNormalization) {
     let (mean, deviation) = normalization.meanAndDeviation
     values = (0..<3).flatMap { channel in
       (0..<256).map { Float((Double($0) / 255 - mean[channel]) / deviation[channel]) }
@@ -13,7 +13,7 @@ struct NormalizationTable: Sendable {
   }
 }
 
-extension Normalization {
+extension PixelNormalization {
   /// Mean and standard deviation of red, green and blue, of values scaled to [0, 1].
   public var meanAndDeviation: (mean: [Double], deviation: [Double]) {
     switch self {

@@ -25,7 +25,7 @@ public struct Preprocessing: Sendable {
   /// Height and width of what is written.
   public let imageSize: Int
   /// How bytes become values.
-  public let normalization: Normalization
+  public let normalization: PixelNormalization
   /// How training samples are varied.
   public let augmentation: Augmentation
   /// What the variations are drawn from.
@@ -33,7 +33,7 @@ public struct Preprocessing: Sendable {
   private let table: NormalizationTable
 
   /// Describes a run's way with pictures.
-  public init(imageSize: Int, normalization: Normalization, augmentation: Augmentation, seed: UInt64) {
+  public init(imageSize: Int, normalization: PixelNormalization, augmentation: Augmentation, seed: UInt64) {
     precondition((1...ImageLimits.side).contains(imageSize), "an image size within the limits")
     (self.imageSize, self.normalization, self.augmentation, self.seed) = (imageSize, normalization, augmentation, seed)
     table = NormalizationTable(normalization)

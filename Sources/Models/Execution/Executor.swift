@@ -1,4 +1,5 @@
 import Compute
+import Lockstep
 
 /// Runs a plan: gradients of a leaf, or logits of a batch.
 ///
@@ -22,8 +23,7 @@ public final class Executor {
   private var outputTables: [PanelTable?]
   private var gradientTables: [PanelTable?]
   /// The version that was loaded last.
-  private var parameters: UnsafePointer<Float>?
-  private var parametersOwner: AnyObject?
+  private var parameters: FloatStorage?
 
   /// Lays memory out for batches up to `maxBatch`.
   public init(model: Model, mode: Mode, maxBatch: Int, pool: ThreadPool) {
@@ -50,15 +50,16 @@ public final class Executor {
 
   /// Takes the parameters and running statistics of a version.
   ///
-  /// In training the weights are read in every step: they must stay where and as they are until others are loaded. In
-  /// evaluation they are prepared for the kernels here.
+  /// In training the weights are read in every step: they are kept, and must stay as they are until others are loaded.
+  /// In evaluation they are prepared for the kernels here.
   ///
   /// - Parameters:
   ///   - parameters: the flat vector, `model.flat.count` floats.
   ///   - buffers: the running statistics, `model.bufferCount` floats; training does not read them.
-  ///   - owner: what must not be freed while the parameters are read, if nobody else keeps it.
-  public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>, owner: AnyObject? = nil) {
-    (self.parameters, parametersOwner) = (parameters, owner)
+  public func load(parameters version: FloatStorage, buffers statistics: FloatStorage) {
+    precondition(version.count == model.flat.count && statistics.count == model.bufferCount, "a version of this model")
+    parameters = version
+    let parameters = UnsafePointer(version.pointer), buffers = UnsafePointer(statistics.pointer)
     for layer in plan.convolutions {
       if case .packed(let packed) = layer.packed {
         layer.convolution.pack(parameters + layer.weight, into: floats(packed), pool: pool)
@@ -165,7 +166,7 @@ public final class Executor {
   /// The flat vector of the version that was loaded last.
   private var version: UnsafePointer<Float> {
     guard let parameters else { fatalError("parameters are loaded before a step") }
-    return parameters
+    return UnsafePointer(parameters.pointer)
   }
 
   /// A layer's weights, ready for its forward pass.

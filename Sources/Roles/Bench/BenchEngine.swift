@@ -32,7 +32,7 @@ final class BenchEngine {
     buffers = start.buffers
     update = mode == .train ? MomentumUpdate(start.parameters, pool: pool) : nil
     executor = Executor(model: model, mode: mode.executorMode, maxBatch: batch, pool: pool)
-    executor.load(parameters: UnsafePointer(start.parameters.pointer), buffers: UnsafePointer(buffers.pointer))
+    executor.load(parameters: start.parameters, buffers: buffers)
 
     var random = AddressedRandom(seed: 0, purpose: .synthesis)
     images = FloatStorage(count: batch * 3 * model.imageSize * model.imageSize)
@@ -76,8 +76,7 @@ final class BenchEngine {
           of: model, from: UnsafePointer(buffers.pointer), into: buffers.pointer,
           statistics: UnsafeBufferPointer(statistics))
         clock.mark(planned + 1)
-        executor.load(
-          parameters: UnsafePointer(update.parameters.pointer), buffers: UnsafePointer(buffers.pointer))
+        executor.load(parameters: update.parameters, buffers: buffers)
       } else {
         executor.evaluationStep(images: UnsafePointer(images.pointer), labels: labels, statistics: sums)
       }

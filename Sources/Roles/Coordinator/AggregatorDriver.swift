@@ -191,8 +191,9 @@ final class AggregatorDriver {
       let floats =
         bucket < flat.buckets.count
         ? UnsafeBufferPointer(
-          start: training.parameters + flat.buckets[bucket].lowerBound, count: flat.buckets[bucket].count)
-        : UnsafeBufferPointer(start: training.buffers, count: bufferCount)
+          start: UnsafePointer(training.parameters.pointer) + flat.buckets[bucket].lowerBound,
+          count: flat.buckets[bucket].count)
+        : UnsafeBufferPointer(start: UnsafePointer(training.buffers.pointer), count: bufferCount)
       send(.parameters(Parameters(version: version, bucket: bucket)), to: peer, payload: UnsafeRawBufferPointer(floats))
     }
   }

@@ -102,7 +102,7 @@ final class WorkerEngine: @unchecked Sendable {
         let kind = job.task.pass.kind
         if loaded[kind] !== job.arena {
           replica.load(
-            parameters: UnsafePointer(job.arena.parameters.pointer), buffers: UnsafePointer(job.arena.buffers.pointer),
+            parameters: job.arena.parameters, buffers: job.arena.buffers,
             for: kind == .training ? .training : .evaluation)
           // Held until another is loaded, so that its memory is not given to another version of the same number.
           loaded[kind] = job.arena

@@ -17,7 +17,7 @@ public struct CheckpointMetadata: Hashable, Sendable {
   /// Factor on its channel counts.
   public var width: Double
   /// How pixel values become inputs; nil where the file has never seen data.
-  public var normalization: Normalization?
+  public var normalization: PixelNormalization?
   /// The classes' names; empty where they are unknown.
   public var classNames: [String]
   /// The version: the step that made it.
@@ -83,7 +83,7 @@ public struct CheckpointMetadata: Hashable, Sendable {
     }
     (model, classes, imageSize) = (try string("model"), try number("classes"), try number("image_size"))
     (width, step) = (try number("width"), try number("step"))
-    normalization = file.metadata["normalization"].flatMap { Normalization(rawValue: $0) }
+    normalization = file.metadata["normalization"].flatMap { PixelNormalization(rawValue: $0) }
     runID = file.metadata["run_id"].flatMap { Digest(hex: $0) }
     stateHash = file.metadata["state_hash"].flatMap { Digest(hex: $0) }
     let names = (try? JSONValue(parsing: Array((file.metadata["class_names"] ?? "[]").utf8)))?.arrayValue ?? []

@@ -19,9 +19,7 @@ public final class Evaluator {
     precondition(batch >= 1, "a batch has pictures")
     (self.trained, self.batch) = (trained, batch)
     executor = Executor(model: trained.model, mode: .evaluation, maxBatch: batch, pool: pool)
-    executor.load(
-      parameters: UnsafePointer(trained.state.parameters.pointer), buffers: UnsafePointer(trained.state.buffers.pointer)
-    )
+    executor.load(parameters: trained.state.parameters, buffers: trained.state.buffers)
   }
 
   /// Losses and right answers on a whole dataset, summed over batches in the canonical tree, as a run's validation with

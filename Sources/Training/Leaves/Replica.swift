@@ -33,8 +33,8 @@ public final class Replica {
 
   /// Takes a version's parameters and running statistics, for training or for evaluation.
   ///
-  /// For training the parameters are not copied: they must stay as they are until others are loaded.
-  public func load(parameters: UnsafePointer<Float>, buffers: UnsafePointer<Float>, for mode: Executor.Mode) {
+  /// For training the parameters are kept, not copied: they must stay as they are until others are loaded.
+  public func load(parameters: FloatStorage, buffers: FloatStorage, for mode: Executor.Mode) {
     executor(mode).load(parameters: parameters, buffers: buffers)
   }
 

@@ -86,22 +86,3 @@ extension Model {
   /// How many auxiliary classifiers it has.
   var auxiliaryHeads: Int { Set(entries.map(\.group)).subtracting(["main"]).count }
 }
-
-extension FloatStorage {
-  /// A copy of some values.
-  convenience init(copying values: [Float]) {
-    self.init(count: values.count)
-    values.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { pointer.update(from: base, count: source.count) }
-    }
-  }
-
-  /// A copy of another storage.
-  convenience init(copying other: FloatStorage) {
-    self.init(count: other.count)
-    pointer.update(from: other.pointer, count: other.count)
-  }
-
-  /// Its values, for tests and small things.
-  var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
-}

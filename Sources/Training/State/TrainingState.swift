@@ -81,15 +81,17 @@ public final class TrainingState: @unchecked Sendable {
 
   deinit { marks.deallocate() }
 
-  /// The flat vector of the committed version; valid until the next `finish`.
-  public var parameters: UnsafePointer<Float> { UnsafePointer(committed.parameters.pointer) }
+  /// The flat vector of the committed version, to be read until the next `finish`.
+  public var parameters: FloatStorage { committed.parameters }
 
-  /// The running statistics of the committed version; valid until the next `finish`.
-  public var buffers: UnsafePointer<Float> { UnsafePointer(committed.buffers.pointer) }
+  /// The running statistics of the committed version, to be read until the next `finish`.
+  public var buffers: FloatStorage { committed.buffers }
 
   /// The committed version's `state_hash`.
   public func stateHash() -> Digest {
-    Training.stateHash(model, parameters: parameters, buffers: buffers, batchCounts: batchCounts)
+    Training.stateHash(
+      model, parameters: UnsafePointer(parameters.pointer), buffers: UnsafePointer(buffers.pointer),
+      batchCounts: batchCounts)
   }
 
   /// A copy of the committed version, for a checkpoint that is written while the run goes on.
@@ -140,7 +142,7 @@ public final class TrainingState: @unchecked Sendable {
     precondition(statistics.count == model.statistics.count, "statistics of this model")
     precondition(!marks.contains(.missing), "every bucket is applied before a step ends")
     updateRunningStatistics(
-      of: model, from: buffers, into: candidate.buffers.pointer, statistics: statistics)
+      of: model, from: UnsafePointer(buffers.pointer), into: candidate.buffers.pointer, statistics: statistics)
     let skipped = firstNonFinite(statistics)
     if skipped == nil {
       swap(&committed, &candidate)

@@ -59,10 +59,7 @@ import Testing
     let plan = LeafPlan(sampleCount: dataset.count, microbatch: 4)
     let preprocessing = Preprocessing(imageSize: 32, normalization: .imagenet, augmentation: .standard, seed: 0)
     let replica = Replica(model: fixture.model, configuration: fixture.configuration, pool: ThreadPool(threads: 2))
-    replica.load(
-      parameters: UnsafePointer(trained.state.parameters.pointer),
-      buffers: UnsafePointer(trained.state.buffers.pointer),
-      for: .evaluation)
+    replica.load(parameters: trained.state.parameters, buffers: trained.state.buffers, for: .evaluation)
     var sum = TreeSum<[Double]>(plan.tree) { zip($0, $1).map { $0 + $1 } }
     for leaf in (0..<plan.leafCount).reversed() {
       var images = [Float](repeating: 0, count: plan.positions(ofLeaf: leaf).count * 3072)

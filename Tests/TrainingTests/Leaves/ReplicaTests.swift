@@ -26,8 +26,7 @@ import Testing
     let replica = Replica(
       model: fixture.model, configuration: fixture.configuration, pool: ThreadPool(threads: threads))
     for mode in [Executor.Mode.training, .evaluation] {
-      replica.load(
-        parameters: UnsafePointer(state.parameters.pointer), buffers: UnsafePointer(state.buffers.pointer), for: mode)
+      replica.load(parameters: state.parameters, buffers: state.buffers, for: mode)
     }
     return replica
   }

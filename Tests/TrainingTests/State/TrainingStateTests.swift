@@ -74,7 +74,7 @@ import Testing
         for (offset, value) in [
           (norm.meanOffset + channel, Float(channel + 1) / 4), (norm.varianceOffset + channel, Float(channel + 2) / 8),
         ] {
-          let old = before.buffers.pointer[offset], new = state.buffers[offset]
+          let old = before.buffers.pointer[offset], new = state.buffers.pointer[offset]
           #expect(abs(Double(new) - (0.9 * Double(old) + 0.1 * Double(value))) < 1e-6)
           #expect(new == old.addingProduct(0.1, value - old))
         }
