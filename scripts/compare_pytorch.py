@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-BATCH = {"googlenet": 16, "inception-v3": 8, "googlenet-seed": 32}
+BATCH = {"googlenet": 16, "inception-v3": 8, "googlenet-seed": 32, "googlenet-paper": 16}
 
 
 class Broken(Exception):

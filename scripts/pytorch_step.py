@@ -17,26 +17,9 @@ import torch.multiprocessing
 import torch.nn as nn
 import torch.nn.functional as F
 
-from compare_steps import SeedGoogLeNet, torchvision_models
+from pytorch_networks import DEFAULTS, losses, network
 
 CLASSES, WARM_UP_STEPS = 1000, 2
-SIZE = {"googlenet-seed": 32, "googlenet": 224, "inception-v3": 299}
-AUXILIARY_WEIGHT = {"googlenet-seed": 0.3, "googlenet": 0.3, "inception-v3": 0.4}
-LABEL_SMOOTHING = {"googlenet-seed": 0.0, "googlenet": 0.0, "inception-v3": 0.1}
-
-
-def network(model, mode):
-    """The network as the trainer measures it: with dropout, and in evaluation without auxiliary heads."""
-    if model == "googlenet-seed":
-        net = SeedGoogLeNet(CLASSES)
-        for head in (net.aux1, net.aux2):
-            head.fc2 = nn.Sequential(nn.Dropout(0.7), head.fc2)
-        if mode == "evaluate":
-            net.aux1 = net.aux2 = nn.Identity()
-    else:
-        build = getattr(torchvision_models(), model.replace("-", "_"))
-        net = build(weights=None, num_classes=CLASSES, aux_logits=True, init_weights=False)
-    return net.train(mode == "train")
 
 
 def step_of(options, net, images, labels):
@@ -46,15 +29,13 @@ def step_of(options, net, images, labels):
 
     def train():
         optimizer.zero_grad(set_to_none=True)
-        smoothing = LABEL_SMOOTHING[options.model]
-        main, *others = [F.cross_entropy(logits, labels, label_smoothing=smoothing) for logits in forward(images)]
-        (main + AUXILIARY_WEIGHT[options.model] * sum(others)).backward()
+        losses(options.model, forward(images), labels)[0].backward()
         optimizer.step()
 
     @torch.inference_mode()
     def evaluate():
-        logits = forward(images)
-        F.cross_entropy(logits[0] if isinstance(logits, tuple) else logits, labels)
+        (logits,) = forward(images)
+        F.cross_entropy(logits, labels)
 
     return train if options.mode == "train" else evaluate
 
@@ -64,8 +45,10 @@ def measure(options, batch, threads, wrap=lambda net: net, barrier=lambda: None)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     layout = torch.channels_last if options.format == "channels-last" else torch.contiguous_format
-    net = wrap(network(options.model, options.mode).to(memory_format=layout))
-    size = SIZE[options.model]
+    training = options.mode == "train"
+    net, _ = network(options.model, CLASSES, heads=training)
+    net = wrap(net.train(training).to(memory_format=layout))
+    size = DEFAULTS[options.model].image_size
     images = torch.randn(batch, 3, size, size).to(memory_format=layout)
     step = step_of(options, net, images, torch.randint(0, CLASSES, (batch,)))
     seconds = []
@@ -112,7 +95,7 @@ def measure_ranks(options):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", choices=list(SIZE), required=True)
+    parser.add_argument("--model", choices=DEFAULTS, required=True)
     parser.add_argument("--mode", choices=["train", "evaluate"], required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)

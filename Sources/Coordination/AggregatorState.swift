@@ -55,13 +55,14 @@ public struct AggregatorState<Value> {
 
   /// Whose term it is.
   public let tenure: Tenure
-  /// How many buckets a gradient has; the one after them is the statistics.
-  public let gradientBuckets: Int
+  /// The buckets of a version; those of a gradient are its trained parameters', and the statistics after them.
+  public let layout: VersionLayout
   /// The version that FETCH is answered with.
   public private(set) var version: Int
   /// The pass that gradients are added up for.
   public private(set) var openPass: Pass?
 
+  private var gradientBuckets: Int { layout.gradientBuckets }
   private let leafCount: (Pass) -> Int
   private let add: (Value, Value) -> Value
   private var sessions: Set<UInt64> = []
@@ -82,10 +83,10 @@ public struct AggregatorState<Value> {
   ///   - leafCount: how many leaves a pass has, a pure function of the configuration.
   ///   - add: left + right; may reuse either's memory.
   public init(
-    tenure: Tenure, gradientBuckets: Int, version: Int, leafCount: @escaping (Pass) -> Int,
+    tenure: Tenure, layout: VersionLayout, version: Int, leafCount: @escaping (Pass) -> Int,
     add: @escaping (_ left: Value, _ right: Value) -> Value
   ) {
-    (self.tenure, self.gradientBuckets, self.version) = (tenure, gradientBuckets, version)
+    (self.tenure, self.layout, self.version) = (tenure, layout, version)
     (self.leafCount, self.add) = (leafCount, add)
   }
 
@@ -195,9 +196,9 @@ public struct AggregatorState<Value> {
 
   private mutating func receive(_ fetch: Fetch, from peer: PeerID) -> [Effect] {
     guard !fetch.buckets.isEmpty, fetch.buckets.count <= Self.fetchLimit, fetch.buckets.lowerBound >= 0,
-      fetch.buckets.upperBound <= gradientBuckets + 1
+      fetch.buckets.upperBound <= layout.count
     else {
-      let reason = "FETCH of buckets \(fetch.buckets) of 0..<\(gradientBuckets + 1), at most \(Self.fetchLimit)"
+      let reason = "FETCH of buckets \(fetch.buckets) of 0..<\(layout.count), at most \(Self.fetchLimit)"
       return [.reject(peer, session: fetch.session, reason: reason)]
     }
     if fetch.version == version { return [.sendParameters(peer, version: version, buckets: fetch.buckets)] }

@@ -44,32 +44,36 @@ struct Outbox {
   }
 }
 
-/// The fetching of one version, bucket by bucket, at most `window` requests at a time.
+/// The fetching of some weights, bucket by bucket, at most `window` requests at a time.
 struct VersionFetch {
   /// Requests under way at most.
   static let window = 2
   /// Buckets of a request at most.
   static let requestLimit = 16
 
-  let version: Int
+  let weights: Weights
+  /// Whether the frozen parameters come with them.
+  let bringsFrozen: Bool
   private(set) var missing: Set<Int>
   private(set) var requests: [Range<Int>] = []
-  private var unrequested: Range<Int>
+  private var unrequested: [Range<Int>]
 
-  init(version: Int, bucketCount: Int) {
-    self.version = version
-    missing = Set(0..<bucketCount)
-    unrequested = 0..<bucketCount
+  /// - Parameter bringsFrozen: whether the frozen parameters are asked for too.
+  init(_ weights: Weights, of layout: VersionLayout, bringsFrozen: Bool) {
+    (self.weights, self.bringsFrozen) = (weights, bringsFrozen)
+    unrequested = [layout.buckets(of: weights)] + (bringsFrozen && !layout.frozen.isEmpty ? [layout.frozen] : [])
+    missing = Set(unrequested.joined())
   }
 
   /// What to ask for now.
   mutating func next() -> [Range<Int>] {
     var result: [Range<Int>] = []
-    while requests.count < Self.window, !unrequested.isEmpty {
-      let end = min(unrequested.upperBound, unrequested.lowerBound + Self.requestLimit)
-      result.append(unrequested.lowerBound..<end)
-      requests.append(unrequested.lowerBound..<end)
-      unrequested = end..<unrequested.upperBound
+    while requests.count < Self.window, let range = unrequested.first {
+      let request = range.prefix(Self.requestLimit)
+      result.append(request)
+      requests.append(request)
+      let rest = range.dropFirst(Self.requestLimit)
+      unrequested.replaceSubrange(0...0, with: rest.isEmpty ? [] : [rest])
     }
     return result
   }

@@ -48,7 +48,7 @@ extension WorkerState {
     if isNewTenure {
       // Versions may have been taken back to a checkpoint, and what was delivered is forgotten there.
       effects += endWork()
-      (fetch, completeVersion, isConfigured) = (nil, nil, false)
+      (fetch, completeWeights, hasFrozen, isConfigured) = (nil, nil, false, false)
     }
     (self.tenure, session, plan) = (tenure, welcome.session, nil)
     beat = .milliseconds(max(1, welcome.beatMilliseconds))
@@ -123,7 +123,7 @@ extension WorkerState {
 
   private func fetchesAgain() -> [Effect] {
     guard let session, let fetch else { return [] }
-    return fetch.repeats.map { .sendBulk(.fetch(Fetch(session: session, version: fetch.version, buckets: $0))) }
+    return fetch.repeats.map { .sendBulk(.fetch(Fetch(session: session, version: fetch.weights.version, buckets: $0))) }
   }
 
   private mutating func retryBulk(at now: Instant) -> [Effect] {
@@ -150,7 +150,7 @@ extension WorkerState {
 
   /// Asks for what the window has room for.
   mutating func sendFetches(at now: Instant) -> [Effect] {
-    guard let session, let version = fetch?.version else { return [] }
+    guard let session, let version = fetch?.weights.version else { return [] }
     return (fetch?.next() ?? []).map {
       .sendBulk(.fetch(Fetch(session: session, version: version, buckets: $0)))
     }

@@ -11,8 +11,8 @@ extension WorkerState {
       sums = LeafSums(pass: plan.pass, leafCount: shape.leafCount(plan.pass))
     }
     sums?.assign(plan.leaves)
-    // A version that no leaf of ours will read is not asked for any longer.
-    if let version = fetch?.version, version != plan.pass.version { fetch = nil }
+    // Weights that no leaf of ours will read are not asked for any longer.
+    if let fetch, fetch.weights != shape.layout.weights(readBy: plan.pass) { self.fetch = nil }
     return effects + settle(at: now) + proceed(at: now)
   }
 
@@ -44,13 +44,13 @@ extension WorkerState {
   private mutating func proceed(at now: Instant) -> [Effect] {
     guard let shape, let sums, isConfigured else { return [] }
     var effects: [Effect] = []
-    let version = sums.pass.version
-    if !sums.remaining.isEmpty, completeVersion != version, fetch?.version != version {
-      fetch = VersionFetch(version: version, bucketCount: shape.gradientBuckets + 1)
+    let weights = shape.layout.weights(readBy: sums.pass)
+    if !sums.remaining.isEmpty, completeWeights != weights, fetch?.weights != weights {
+      fetch = VersionFetch(weights, of: shape.layout, bringsFrozen: !hasFrozen)
       fetchRetry.restart(at: now)
     }
     effects += sendFetches(at: now)
-    if engine == nil, completeVersion == version, outbox.parcelCount <= Self.parcelLimit,
+    if engine == nil, completeWeights == weights, outbox.parcelCount <= Self.parcelLimit,
       let task = self.sums?.beginNext()
     {
       let buckets = valueBuckets(of: task.pass, shape)
@@ -76,7 +76,8 @@ extension WorkerState {
   }
 
   private func valueBuckets(of pass: Pass, _ shape: WorkShape) -> ClosedRange<Int> {
-    pass.kind == .training ? 0...shape.gradientBuckets : shape.gradientBuckets...shape.gradientBuckets
+    let statistics = shape.layout.gradientBuckets
+    return pass.kind == .training ? 0...statistics : statistics...statistics
   }
 
   // MARK: - Engine
@@ -126,12 +127,14 @@ extension WorkerState {
   }
 
   mutating func arrived(_ parameters: Parameters, at now: Instant) -> [Effect] {
-    guard parameters.version == fetch?.version, fetch?.take(parameters.bucket) == true else { return [] }
+    guard let weights = fetch?.weights, parameters.version == weights.version,
+      fetch?.take(parameters.bucket) == true
+    else { return [] }
     fetchRetry.restart(at: now)
-    var effects: [Effect] = [.storeParameters(version: parameters.version, bucket: parameters.bucket)]
-    if fetch?.missing.isEmpty == true {
-      (fetch, completeVersion) = (nil, parameters.version)
-      effects.append(.versionComplete(parameters.version))
+    var effects: [Effect] = [.storeParameters(weights, bucket: parameters.bucket)]
+    if let done = fetch, done.missing.isEmpty {
+      (fetch, completeWeights, hasFrozen) = (nil, weights, hasFrozen || done.bringsFrozen)
+      effects.append(.weightsComplete(weights))
     }
     return effects + proceed(at: now)
   }

@@ -51,10 +51,11 @@ public struct WorkerState {
     /// `configured`. All sums and versions of the tenure before are void (their `free` has come, or comes with the
     /// leaf).
     case welcomed(Welcome, Tenure)
-    /// Put the bucket of PARAMETERS that was just handed in into the arena of its version.
-    case storeParameters(version: Int, bucket: Int)
-    /// All buckets of a version are stored.
-    case versionComplete(Int)
+    /// Put the bucket of PARAMETERS that was just handed in into the arena of its weights; a frozen one (see
+    /// `VersionLayout`) belongs into those of all weights of the tenure.
+    case storeParameters(Weights, bucket: Int)
+    /// All buckets of some weights are stored, the frozen ones too.
+    case weightsComplete(Weights)
     /// Compute a leaf with the version that its pass reads.
     case startLeaf(LeafTask)
     /// A sum is not needed any more.
@@ -75,14 +76,14 @@ public struct WorkerState {
 
   /// What a worker must know of the configuration.
   public struct WorkShape: Sendable {
-    /// Buckets of a gradient; statistics (of a gradient) and batch-norm buffers (of a version) come after them.
-    public var gradientBuckets: Int
+    /// Buckets of a version; those of a gradient are its trained parameters', and the statistics after them.
+    public var layout: VersionLayout
     /// How many leaves a pass has.
     public var leafCount: @Sendable (Pass) -> Int
 
     /// Collects what must be known.
-    public init(gradientBuckets: Int, leafCount: @escaping @Sendable (Pass) -> Int) {
-      (self.gradientBuckets, self.leafCount) = (gradientBuckets, leafCount)
+    public init(layout: VersionLayout, leafCount: @escaping @Sendable (Pass) -> Int) {
+      (self.layout, self.leafCount) = (layout, leafCount)
     }
   }
 
@@ -119,8 +120,10 @@ public struct WorkerState {
   var gradientRetry: Retry
   var fetch: VersionFetch?
   var fetchRetry: Retry
-  /// The version that is stored completely.
-  public internal(set) var completeVersion: Int?
+  /// The weights that are stored completely.
+  public internal(set) var completeWeights: Weights?
+  /// Whether the frozen parameters of this tenure are stored.
+  var hasFrozen = false
 
   /// A leaf in the engine.
   struct EngineLeaf {

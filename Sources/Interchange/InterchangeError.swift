@@ -10,6 +10,8 @@ public enum InterchangeError: Error, Hashable, Sendable {
   case truncated(path: String, expectedBytes: Int, actualBytes: Int)
   /// A file's bytes are not what its format allows.
   case malformed(path: String, reason: String)
+  /// A file is of a kind that is not read, or holds what is not read; the reason says what to do.
+  case refused(path: String, reason: String)
   /// A file is well-formed, but lacks a tensor.
   case missingTensor(path: String, name: String)
   /// A tensor is there, but of another kind or size than asked for.
@@ -33,6 +35,7 @@ extension InterchangeError: CustomStringConvertible {
       "'\(path)' is cut short: it has \(actual) bytes where it announces \(expected); copy or write it anew"
     case .malformed(let path, let reason):
       "'\(path)' is damaged or of another format: \(reason); copy or write it anew"
+    case .refused(let path, let reason): "'\(path)' is not read: \(reason)"
     case .missingTensor(let path, let name):
       "'\(path)' has no tensor '\(name)'; it is of another model or incomplete"
     case .unexpectedTensor(let path, let name, let reason):

@@ -12,9 +12,12 @@ extension JSONValue {
   /// Reads JSON strictly.
   ///
   /// - Throws: for anything RFC 8259 does not allow, for bytes that are not UTF-8, for an object with two members of one
-  ///   name (canonically equivalent names count as one), and for nesting deeper than `depth`.
-  public init(parsing bytes: some Collection<UInt8>, depth: Int = 32) throws(JSONError) {
-    var parser = JSONParser(bytes: Array(bytes), depth: depth)
+  ///   name (canonically equivalent names count as one), for nesting deeper than `depth`, and for more than `count` values
+  ///   in all, which take many times the memory of their text.
+  public init(
+    parsing bytes: some Collection<UInt8>, depth: Int = 32, count: Int = 1_000_000
+  ) throws(JSONError) {
+    var parser = JSONParser(bytes: Array(bytes), depth: depth, count: count)
     self = try parser.document()
   }
 }
@@ -27,9 +30,10 @@ private struct JSONParser {
 
   let bytes: [UInt8]
   let depth: Int
+  var remaining: Int
   var position = 0
 
-  init(bytes: [UInt8], depth: Int) { (self.bytes, self.depth) = (bytes, depth) }
+  init(bytes: [UInt8], depth: Int, count: Int) { (self.bytes, self.depth, remaining) = (bytes, depth, count) }
 
   mutating func document() throws(JSONError) -> JSONValue {
     let value = try value(depth: depth)
@@ -54,6 +58,8 @@ private struct JSONParser {
 
   private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
     guard depth > 0 else { throw error("values are nested too deeply") }
+    guard remaining > 0 else { throw error("there are too many values") }
+    remaining -= 1
     skipSpace()
     switch current {
     case UInt8(ascii: "{"): return try object(depth: depth)

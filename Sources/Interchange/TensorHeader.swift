@@ -1,22 +1,3 @@
-/// The kinds of elements that a safetensors file may hold here.
-public enum TensorElement: String, Hashable, Sendable, CaseIterable {
-  case bool = "BOOL"
-  case uint8 = "U8", int8 = "I8"
-  case int16 = "I16", uint16 = "U16", float16 = "F16", bfloat16 = "BF16"
-  case int32 = "I32", uint32 = "U32", float32 = "F32"
-  case complex64 = "C64", float64 = "F64", int64 = "I64", uint64 = "U64"
-
-  /// Bytes of one element.
-  public var byteCount: Int {
-    switch self {
-    case .bool, .uint8, .int8: 1
-    case .int16, .uint16, .float16, .bfloat16: 2
-    case .int32, .uint32, .float32: 4
-    case .complex64, .float64, .int64, .uint64: 8
-    }
-  }
-}
-
 /// What a safetensors file says of one tensor.
 public struct TensorInfo: Hashable, Sendable {
   /// Its name.

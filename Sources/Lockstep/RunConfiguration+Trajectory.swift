@@ -23,6 +23,10 @@ extension RunConfiguration {
     "schedule-power": .trajectory, "warmup-steps": .trajectory, "label-smoothing": .trajectory,
     "aux-weight": .trajectory,
     "dropout": .trajectory, "output": .placement, "checkpoint-every": .placement, "keep": .placement,
+    "transform-input": .trajectory, "freeze": .trajectory, "optimizer": .trajectory,
+    "trunk-learning-rate-factor": .trajectory, "rmsprop-decay": .trajectory, "epsilon": .trajectory,
+    "lars-trust": .trajectory, "clip-norm": .trajectory, "average": .trajectory, "average-decay": .trajectory,
+    "average-start": .trajectory, "labels": .placement,
   ]
 
   /// Whether the learning rate of a step depends on the run's length.
@@ -74,7 +78,7 @@ extension RunConfiguration {
   }
 }
 
-/// A JSON scalar as text that reads back exactly.
+/// A JSON scalar, or a list of strings, as text that reads back exactly.
 private struct JSONFragment: Decodable {
   let text: String
 
@@ -86,6 +90,8 @@ private struct JSONFragment: Decodable {
       text = String(value)
     } else if let value = try? container.decode(Double.self) {
       text = String(value)
+    } else if let value = try? container.decode([String].self) {
+      text = value.joined(separator: ",")
     } else {
       text = try container.decode(String.self)
     }

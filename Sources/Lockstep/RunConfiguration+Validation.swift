@@ -47,12 +47,56 @@ extension RunConfiguration {
     try require(momentum >= 0 && momentum < 1, "momentum", "\(momentum) is not at least 0 and below 1")
     try require(!nesterov || momentum > 0, "nesterov", "Nesterov's variant needs --momentum above 0")
     try require(
+      !nesterov || optimizer == .sgd, "nesterov",
+      "\(optimizer.rawValue) has no such variant; leave it out, or use --optimizer sgd")
+    try require(
       labelSmoothing >= 0 && labelSmoothing < 1, "label-smoothing", "\(labelSmoothing) is not at least 0 and below 1")
     try require(scheduleStepSize >= 1, "schedule-step-size", "\(scheduleStepSize) is not at least 1")
     try require(scheduleGamma > 0 && scheduleGamma.isFinite, "schedule-gamma", "\(scheduleGamma) is not above 0")
     try require(schedulePower > 0 && schedulePower.isFinite, "schedule-power", "\(schedulePower) is not above 0")
     try require(warmupSteps >= 0, "warmup-steps", "\(warmupSteps) is negative")
+    try validateOptimizer(require)
+    try validateFineTuning(require)
     try require(checkpointEvery >= 1, "checkpoint-every", "\(checkpointEvery) is not at least 1 step")
     try require(keep >= 1, "keep", "\(keep) is not at least 1 checkpoint")
+  }
+
+  private typealias Requirement = (Bool, String, @autoclosure () -> String) throws(ConfigurationError) -> Void
+
+  private func validateOptimizer(_ require: Requirement) throws(ConfigurationError) {
+    try require(
+      rmspropDecay >= 0 && rmspropDecay < 1, "rmsprop-decay", "\(rmspropDecay) is not at least 0 and below 1")
+    if let epsilon {
+      try require(
+        epsilon.isFinite && Float(epsilon) > 0, "epsilon", "\(epsilon) is not a 32-bit number above 0")
+    }
+    try require(
+      (epsilon != nil) == (optimizer.defaultEpsilon != nil), "epsilon",
+      "\(optimizer.rawValue) \(epsilon == nil ? "needs one" : "has none")")
+    try require(larsTrust > 0 && larsTrust.isFinite, "lars-trust", "\(larsTrust) is not above 0")
+    if let clipNorm { try require(clipNorm > 0 && clipNorm.isFinite, "clip-norm", "\(clipNorm) is not above 0") }
+    try require(
+      averageDecay >= 0 && averageDecay < 1, "average-decay", "\(averageDecay) is not at least 0 and below 1")
+    try require(averageStart >= 0, "average-start", "\(averageStart) is negative")
+    try require(
+      average != .polyak || averageStart < steps, "average-start",
+      "step \(averageStart) is not before the end of the run, \(steps) steps; nothing would be averaged")
+  }
+
+  private func validateFineTuning(_ require: Requirement) throws(ConfigurationError) {
+    try require(
+      trunkLearningRateFactor >= 0 && trunkLearningRateFactor.isFinite, "trunk-learning-rate-factor",
+      "\(trunkLearningRateFactor) is not a number of at least 0")
+    for prefix in freeze {
+      try require(
+        !prefix.isEmpty && !prefix.contains(","), "freeze",
+        "'\(prefix)' is not the beginning of a parameter's key; give such as conv1,inception3a, separated by commas")
+    }
+    try require(
+      !transformInput || initFrom != nil, "transform-input",
+      "it is how the weights of --init-from want their pictures; without such a file there is nothing to fit")
+    try require(
+      !transformInput || normalization == .imagenet, "transform-input",
+      "it starts from pictures in --normalization imagenet, not \(normalization.rawValue); use both, or neither")
   }
 }

@@ -46,18 +46,34 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   public var initialState: Digest
   /// The file that the initial state was read from, if any.
   public var initFrom: String?
+  /// Whether inputs are turned from ImageNet's normalization into (x − 0.5) / 0.5, as torchvision's `transform_input` does.
+  public var transformInput: Bool = false
+  /// Parameters and batch norms that stay as they are: those whose keys begin with one of these.
+  public var freeze: [String] = []
 
   // The optimizer.
+  /// What makes new parameters.
+  public var optimizer: OptimizerKind = .sgd
   /// The base learning rate.
   public var learningRate: Double = 0.05
-  /// SGD's momentum.
+  /// The share of the classifiers' learning rate that every other parameter has.
+  public var trunkLearningRateFactor: Double = 1
+  /// How much of the velocity is kept from step to step.
   public var momentum: Double = 0.9
-  /// Nesterov's variant of the momentum.
+  /// Nesterov's variant of SGD's momentum.
   public var nesterov: Bool = false
+  /// How much of RMSProp's mean square is kept from step to step.
+  public var rmspropDecay: Double = 0.9
+  /// What keeps RMSProp's divisor away from 0; nil where the optimizer has none.
+  public var epsilon: Double?
+  /// LARS's trust coefficient.
+  public var larsTrust: Double = 0.001
   /// L2 weight decay, added to the gradient.
   public var weightDecay: Double = 1e-4
   /// Which parameters decay.
   public var decay: DecayRule = .all
+  /// The largest L2 norm that the mean gradient may have; nil where it may have any.
+  public var clipNorm: Double?
   /// How the learning rate changes.
   public var schedule: ScheduleKind = .constant
   /// Steps between two drops of the `step` schedule.
@@ -68,6 +84,12 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   public var schedulePower: Double = 1
   /// Steps over which the learning rate rises to its base.
   public var warmupSteps: Int = 0
+  /// Which average of the parameters is kept beside them.
+  public var average: AverageKind = .none
+  /// How much of the exponential moving average is kept from step to step, once there are many steps.
+  public var averageDecay: Double = 0.9999
+  /// The last step that the plain average leaves out.
+  public var averageStart: Int = 0
 
   // The loss.
   /// Label smoothing ε.
@@ -84,6 +106,8 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   public var checkpointEvery: Int = 500
   /// How many checkpoints are kept.
   public var keep: Int = 3
+  /// The file that the classes' names were read from, if not from the dataset.
+  public var labels: String?
 
   /// A configuration with defaults wherever the model or the data do not decide.
   public init(
@@ -100,57 +124,18 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   enum CodingKeys: String, CodingKey, CaseIterable {
     case model, classes, width, data, validation, samples, fingerprint, normalization, augment, shuffle, steps,
       microbatch, seed
-    case momentum, nesterov, decay, schedule, dropout, output, keep
+    case momentum, nesterov, decay, schedule, dropout, output, keep, freeze, optimizer, epsilon, average, labels
     case imageSize = "image-size", validationSamples = "validation-samples", validationFingerprint =
       "validation-fingerprint"
     case globalBatch = "global-batch", initialState = "initial-state", initFrom = "init-from", learningRate =
       "learning-rate"
     case weightDecay = "weight-decay", scheduleStepSize = "schedule-step-size", scheduleGamma = "schedule-gamma"
     case schedulePower = "schedule-power", warmupSteps = "warmup-steps", labelSmoothing = "label-smoothing"
-    case auxWeight = "aux-weight", checkpointEvery = "checkpoint-every"
+    case auxWeight = "aux-weight", checkpointEvery = "checkpoint-every", transformInput = "transform-input"
+    case trunkLearningRateFactor = "trunk-learning-rate-factor", rmspropDecay = "rmsprop-decay"
+    case larsTrust = "lars-trust", clipNorm = "clip-norm", averageDecay = "average-decay"
+    case averageStart = "average-start"
   }
-}
-
-/// How pixel values, scaled to [0, 1], become a network's input.
-public enum PixelNormalization: String, Codable, CaseIterable, Sendable {
-  /// ImageNet's mean and standard deviation.
-  case imagenet
-  /// CIFAR-10's own.
-  case cifar
-  /// CIFAR-100's own.
-  case cifar100
-  /// (x − 0.5) / 0.5.
-  case half
-  /// Nothing.
-  case none
-}
-
-/// How training samples are varied.
-public enum Augmentation: String, Codable, CaseIterable, Sendable {
-  /// Not at all.
-  case none
-  /// Random resized crop and flip; for 32×32 pictures pad-4 random crop and flip.
-  case standard
-}
-
-/// How the learning rate changes over a run.
-public enum ScheduleKind: String, Codable, CaseIterable, Sendable {
-  /// It does not.
-  case constant
-  /// It drops by a factor every so many steps.
-  case step
-  /// (1 − t/T)^power.
-  case polynomial
-  /// (1 + cos(π t/T)) / 2.
-  case cosine
-}
-
-/// Which parameters are decayed.
-public enum DecayRule: String, Codable, CaseIterable, Sendable {
-  /// Every parameter, PyTorch's default grouping.
-  case all
-  /// Neither batch norm's parameters nor biases.
-  case noBatchNormOrBias = "no-bn-bias"
 }
 
 extension Digest: Codable {

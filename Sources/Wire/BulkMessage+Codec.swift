@@ -36,7 +36,7 @@ extension BulkMessage: PayloadMessage {
       writer.write(parameters.bucket, as: UInt32.self, in: 0...WireLimits.buckets - 1, "a bucket")
     }
     if hasPayload {
-      precondition(payload.count > 0 && payload.count % 4 == 0, "a bucket holds whole numbers")
+      precondition(payload.count >= smallestPayload && payload.count % 4 == 0, "a bucket holds whole numbers")
       writer.writePayloadSize(payload.count, limit: WireLimits.bulkPayload)
     } else {
       precondition(payload.isEmpty, "a message without a payload")
@@ -52,7 +52,9 @@ extension BulkMessage: PayloadMessage {
     var payload = UnsafeRawBufferPointer(start: nil, count: 0)
     if message.hasPayload {
       payload = try opened.fields.readPayload(limit: WireLimits.bulkPayload)
-      guard payload.count > 0, payload.count % 4 == 0 else { throw .invalidValue(field: "payload") }
+      guard payload.count >= message.smallestPayload, payload.count % 4 == 0 else {
+        throw .invalidValue(field: "payload")
+      }
     }
     try opened.fields.finish()
     return (opened.envelope, message, payload)
@@ -95,6 +97,9 @@ extension BulkMessage: PayloadMessage {
   }
 
   private var hasPayload: Bool { kind == .gradient || kind == .parameters }
+
+  /// A model without batch norm has no buffers, so that their bucket is empty; every other one has elements.
+  private var smallestPayload: Int { kind == .parameters ? 0 : 4 }
 
   /// Pass, bucket and subtree.
   private static let keyByteCount = 5 + 4 + 8

@@ -41,7 +41,8 @@ public struct Contribution: Hashable, Sendable {
 
 /// A request for buckets of a version; held until that version is committed.
 ///
-/// The bucket after the last holds the batch-norm buffers.
+/// Behind the trained parameters' buckets come that of the batch-norm buffers, those of frozen parameters, and those of an
+/// average, where there are such.
 public struct Fetch: Hashable, Sendable {
   /// Who asks.
   public var session: UInt64

@@ -1,7 +1,7 @@
 import Lockstep
 
 /// The version of this protocol; both ends must speak the same.
-public let protocolVersion: UInt16 = 1
+public let protocolVersion: UInt16 = 2
 
 /// 128 random bits that name a run, made once and kept over resumes.
 public struct RunID: Hashable, Sendable, CustomStringConvertible {

@@ -21,7 +21,7 @@ struct Trainer: ParsableCommand {
       """,
     subcommands: [
       TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self, PredictCommand.self,
-      InitCommand.self, ModelsCommand.self, DatasetCommand.self, BenchCommand.self,
+      InitCommand.self, ConvertCommand.self, ModelsCommand.self, DatasetCommand.self, BenchCommand.self,
     ])
 
   static func main() {

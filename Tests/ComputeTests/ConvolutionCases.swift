@@ -69,6 +69,9 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       name: "more padding than window", channels: (16, 16), kernel: (1, 1), padding: (1, 2), size: (3, 4)),
     ConvolutionCase(name: "linear", batch: 5, channels: (40, 24), kernel: (1, 1), size: (1, 1)),
     ConvolutionCase(name: "linear over pixels", batch: 5, channels: (24, 40), kernel: (2, 2), size: (2, 2)),
+    ConvolutionCase(name: "linear, many samples", batch: 200, channels: (90, 100), kernel: (1, 1), size: (1, 1)),
+    ConvolutionCase(name: "linear over many panels", batch: 17, channels: (40, 100), kernel: (4, 4), size: (4, 4)),
+    ConvolutionCase(name: "linear over many pixels", batch: 2, channels: (24, 20), kernel: (5, 7), size: (5, 7)),
     ConvolutionCase(name: "linear over a rectangle", batch: 7, channels: (16, 10), kernel: (3, 4), size: (3, 4)),
     // Enough panels that threads own blocks of the weight gradient.
     ConvolutionCase(name: "many panels", batch: 2, channels: (72, 72), kernel: (3, 3), padding: (1, 1), size: (5, 6)),

@@ -9,9 +9,10 @@ import Wire
   private let tenure = Tenure(run: RunID(bits: Digest(high: 1, low: 2)), term: 3)
   private let first = PeerID(1), second = PeerID(2)
 
-  private func opened(buckets: Int = 0, leaves: Int = 4) -> AggregatorState<String> {
+  private func opened(buckets: Int = 0, leaves: Int = 4, layout: VersionLayout? = nil) -> AggregatorState<String> {
     var state = AggregatorState<String>(
-      tenure: tenure, gradientBuckets: buckets, version: 0, leafCount: { _ in leaves }, add: { "(\($0)+\($1))" })
+      tenure: tenure, layout: layout ?? VersionLayout(gradientBuckets: buckets), version: 0, leafCount: { _ in leaves },
+      add: { "(\($0)+\($1))" })
     _ = state.handle(.admit(session: 11))
     _ = state.handle(.open(Pass(.training, step: 1)))
     return state
@@ -131,6 +132,18 @@ import Wire
     #expect(fetch(first, 0, -1..<2) == ["reject 11"])
     #expect(words(state.handle(.committed(version: 1))) == ["send 1 0..<3 to 2", "send 1 3..<5 to 2"])
     #expect(fetch(first, 0, 0..<5).isEmpty)
+  }
+
+  /// Behind the buffers come the frozen parameters, and behind these the averages.
+  @Test func everyBucketOfAVersionIsFetchedAlike() {
+    var state = opened(layout: VersionLayout(gradientBuckets: 2, frozenBuckets: 3, keepsAverage: true))
+    func fetch(_ version: Int, _ buckets: Range<Int>) -> [String] {
+      words(state.handle(.message(first, .fetch(Fetch(session: 11, version: version, buckets: buckets)), tenure)))
+    }
+    #expect(fetch(0, 3..<9) == ["send 0 3..<9 to 1"])
+    #expect(fetch(1, 6..<9).isEmpty)
+    #expect(fetch(0, 6..<10) == ["reject 11"])
+    #expect(words(state.handle(.committed(version: 1))) == ["send 1 6..<9 to 1"])
   }
 
   @Test func heldFetchesAreBoundedAndEndWithTheConnection() {

@@ -2,8 +2,8 @@ import Coordination
 import Lockstep
 import Wire
 
-/// The coordinator's process with its aggregator: both state machines, parameters, and checkpoints on a disk that
-/// outlives it.
+/// The coordinator's process with its aggregator: both state machines, every bucket of the committed version, and
+/// checkpoints on a disk that outlives it. Roots are kept until the commit, as where an update needs the whole gradient.
 final class SimulatedCenter {
   unowned let cluster: SimulatedCluster
   let tenure: Tenure
@@ -33,7 +33,7 @@ final class SimulatedCenter {
     settings.engineDeadline = options.engineDeadline
     coordinator = CoordinatorState(settings)
     aggregator = AggregatorState(
-      tenure: tenure, gradientBuckets: options.buckets, version: version, leafCount: { options.leafCount($0) },
+      tenure: tenure, layout: options.layout, version: version, leafCount: { options.leafCount($0) },
       add: combined)
   }
 
@@ -148,9 +148,11 @@ final class SimulatedCenter {
   private func commit(_ pass: Pass) {
     if pass.kind == .training {
       cluster.require(pass.step == version + 1, "versions are committed in order")
-      parameters = parameters.indices.map { updated(parameters[$0], root: roots[$0] ?? 0, step: pass.step) }
+      parameters = updated(
+        parameters, roots: cluster.options.layout.current.map { roots[$0] ?? 0 }, step: pass.step,
+        layout: cluster.options.layout)
       version = pass.step
-      cluster.require(parameters == cluster.oracle.parameters(version), "version \(version) has its value")
+      cluster.require(parameters == cluster.oracle.version(version), "version \(version) has its value")
       if version % cluster.options.checkpointEvery == 0 { cluster.disk[version] = parameters }
       sum(.committed(version: version))
     }

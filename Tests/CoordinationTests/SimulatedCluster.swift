@@ -8,6 +8,8 @@ final class SimulatedCluster {
   struct Options: Sendable {
     var workers = 3
     var buckets = 2
+    var frozenBuckets = 0
+    var keepsAverage = false
     var leaves = 8
     var lastLeaves = 5
     var validationLeaves = 3
@@ -22,6 +24,10 @@ final class SimulatedCluster {
     func leafCount(_ pass: Pass) -> Int {
       if pass.kind == .evaluation { return validationLeaves }
       return pass.step % passes.stepsPerEpoch == 0 ? lastLeaves : leaves
+    }
+
+    var layout: VersionLayout {
+      VersionLayout(gradientBuckets: buckets, frozenBuckets: frozenBuckets, keepsAverage: keepsAverage)
     }
 
     var largestPass: Int { max(leaves, lastLeaves, validationLeaves) }
@@ -45,6 +51,8 @@ final class SimulatedCluster {
       options.engineDeadline = random.chance(0.5) ? .seconds(60) : .seconds(5)
       options.duplicates = random.chance(0.5) ? 0.05 : 0
       options.losses = random.chance(0.3) ? Double.random(in: 0.002...0.05, using: &random) : 0
+      options.frozenBuckets = random.chance(0.3) ? Int.random(in: 1...20, using: &random) : 0
+      options.keepsAverage = random.chance(0.4)
       return options
     }
   }
@@ -63,7 +71,7 @@ final class SimulatedCluster {
   var peerCount = 0
   var center: SimulatedCenter?
   var workers: [SimulatedWorker] = []
-  /// Checkpoints, by version.
+  /// Checkpoints, by version: every bucket of it.
   var disk: [Int: [Symbol]] = [:]
   var terms = 0
   var faultsAreOver = false
@@ -79,9 +87,9 @@ final class SimulatedCluster {
   init(seed: UInt64, options: Options) {
     (self.seed, self.options) = (seed, options)
     random = SeededGenerator(seed: seed)
-    shape = WorkerState.WorkShape(gradientBuckets: options.buckets, leafCount: { options.leafCount($0) })
-    oracle = Oracle(gradientBuckets: options.buckets, leafCount: options.leafCount)
-    disk[0] = oracle.parameters(0)
+    shape = WorkerState.WorkShape(layout: options.layout, leafCount: { options.leafCount($0) })
+    oracle = Oracle(layout: options.layout, leafCount: options.leafCount)
+    disk[0] = oracle.version(0)
   }
 
   func fail(_ message: String) {

@@ -18,8 +18,10 @@ final class SimulatedWorker {
 
   private var inbox: [(SimulatedWorker) -> Void] = []
   private var buffers: [SumName: [Int: Symbol]] = [:]
-  /// What is in front of PARAMETERS' payloads: the arena of a version under way, and those that the engine may read.
-  private var arenas: [Int: [Int: Symbol]] = [:]
+  /// What is in front of PARAMETERS' payloads: the arena of weights under way, and those that the engine may read.
+  private var arenas: [Weights: [Int: Symbol]] = [:]
+  /// Those that are the same in all.
+  private var frozen: [Int: Symbol] = [:]
   private var engine: (task: LeafTask, parameters: [Symbol], nextBucket: Int)?
 
   private struct SumName: Hashable {
@@ -100,7 +102,7 @@ final class SimulatedWorker {
         cluster.send(.bulk(message, state.tenure, value), on: connection, .toCenter)
       }
     case .welcomed:
-      arenas = [:]
+      (arenas, frozen) = ([:], [:])
       cluster.connect(self, .bulk)
       let delay = cluster.random.seconds(0...0.3)
       let tenure = state.tenure
@@ -110,11 +112,15 @@ final class SimulatedWorker {
           worker.handle(.configured(worker.cluster.shape))
         }
       }
-    case .storeParameters(let version, let bucket):
-      arenas = arenas.filter { $0.key == version || $0.key == state.completeVersion }
-      arenas[version, default: [:]][bucket] = payload
-    case .versionComplete(let version):
-      cluster.require(arenas[version]?.count == cluster.options.buckets + 1, "\(name): version \(version) is complete")
+    case .storeParameters(let weights, let bucket):
+      arenas = arenas.filter { $0.key == weights || $0.key == state.completeWeights }
+      if layout.frozen.contains(bucket) {
+        frozen[bucket] = payload
+      } else {
+        arenas[weights, default: [:]][bucket] = payload
+      }
+    case .weightsComplete(let weights):
+      cluster.require(parameters(weights) != nil, "\(name): version \(weights) is complete")
     case .startLeaf(let task):
       start(task)
     case .free(let pass, let subtree):
@@ -136,16 +142,24 @@ final class SimulatedWorker {
 
   private func start(_ task: LeafTask) {
     cluster.require(engine == nil, "\(name): one leaf at a time")
-    guard let arena = arenas[task.pass.version], arena.count == cluster.options.buckets + 1 else {
+    // A copy: parameters of the next version may come while this leaf is computed.
+    guard let parameters = parameters(layout.weights(readBy: task.pass)) else {
       return cluster.fail("\(name) starts \(task.pass) without version \(task.pass.version)")
     }
-    // A copy: parameters of the next version may come while this leaf is computed.
-    let parameters = (0...cluster.options.buckets).map { arena[$0] ?? 0 }
     engine = (task, parameters, task.pass.kind == .training ? 0 : cluster.options.buckets)
     let name = SumName(pass: task.pass, subtree: task.result)
     cluster.require(buffers[name] == nil, "\(self.name): one buffer for \(task.pass) \(task.result)")
     buffers[name] = [:]
     computeNextBucket(after: cluster.random.seconds(0.25 * secondsPerLeaf...0.65 * secondsPerLeaf))
+  }
+
+  private var layout: VersionLayout { cluster.options.layout }
+
+  /// What the engine reads, if all of it is there.
+  private func parameters(_ weights: Weights) -> [Symbol]? {
+    guard let arena = arenas[weights] else { return nil }
+    let symbols = layout.buckets(of: weights).compactMap { arena[$0] } + layout.frozen.compactMap { frozen[$0] }
+    return symbols.count == layout.current.count + layout.frozenBuckets ? symbols : nil
   }
 
   private func computeNextBucket(after delay: Duration) {

@@ -1,3 +1,4 @@
+import Coordination
 import Lockstep
 import Wire
 
@@ -23,9 +24,15 @@ func leafSymbol(_ pass: Pass, leaf: Int, bucket: Int, parameters: [Symbol]) -> S
 /// Whether the update of a step is skipped, as if it were not finite.
 func isSkipped(_ step: Int) -> Bool { step % 7 == 5 }
 
-/// A bucket of version t from that of t − 1 and the root.
-func updated(_ parameter: Symbol, root: Symbol, step: Int) -> Symbol {
-  isSkipped(step) ? parameter : combined(parameter, root)
+/// The buckets of version t from those of t − 1 and the roots. Frozen ones stay, an average takes in what it is of, and
+/// an update depends on all roots, as one with a norm does.
+func updated(_ old: [Symbol], roots: [Symbol], step: Int, layout: VersionLayout) -> [Symbol] {
+  if isSkipped(step) { return old }
+  let norm = roots.reduce(0x4E) { combined($0, $1) }
+  var new = old
+  for bucket in layout.current { new[bucket] = combined(combined(old[bucket], roots[bucket]), norm) }
+  for (bucket, average) in zip(layout.current, layout.averaged) { new[average] = combined(old[average], new[bucket]) }
+  return new
 }
 
 /// Deterministic random numbers for the simulation.
@@ -51,26 +58,30 @@ struct SeededGenerator: RandomNumberGenerator {
 
 /// What every bucket of every pass must come to, computed from the definition of the canonical tree alone.
 final class Oracle {
-  let buckets: Int
+  let layout: VersionLayout
   let leafCount: (Pass) -> Int
   private var versions: [[Symbol]]
 
-  init(gradientBuckets: Int, leafCount: @escaping (Pass) -> Int) {
-    (buckets, self.leafCount) = (gradientBuckets, leafCount)
-    versions = [(0...gradientBuckets).map { combined(0xF00D, UInt64($0)) }]
+  init(layout: VersionLayout, leafCount: @escaping (Pass) -> Int) {
+    (self.layout, self.leafCount) = (layout, leafCount)
+    versions = [(0..<layout.count).map { combined(0xF00D, UInt64($0)) }]
   }
 
-  func parameters(_ version: Int) -> [Symbol] {
+  /// Every bucket of a version.
+  func version(_ version: Int) -> [Symbol] {
     while versions.count <= version {
       let pass = Pass(.training, step: versions.count)
-      let old = versions[versions.count - 1]
-      versions.append(old.indices.map { updated(old[$0], root: root(pass, bucket: $0), step: pass.step) })
+      let roots = layout.current.map { root(pass, bucket: $0) }
+      versions.append(updated(versions[versions.count - 1], roots: roots, step: pass.step, layout: layout))
     }
     return versions[version]
   }
 
   func root(_ pass: Pass, bucket: Int) -> Symbol {
-    sum(pass, bucket, parameters(pass.version), 0..<leafCount(pass))
+    let all = version(pass.version)
+    let readsAverage = pass.kind == .evaluation && !layout.averaged.isEmpty
+    let parameters = all[readsAverage ? layout.averaged : layout.current] + all[layout.frozen]
+    return sum(pass, bucket, Array(parameters), 0..<leafCount(pass))
   }
 
   /// Split at the largest power of two below n, larger part left.

@@ -11,11 +11,12 @@ import Wire
   private struct Bench {
     var state: WorkerState
     var now = Instant(nanoseconds: 0)
-    let buckets: Int
+    let layout: VersionLayout
     let leaves: Int
 
-    init(buckets: Int = 0, leaves: Int = 8) {
-      (self.buckets, self.leaves) = (buckets, leaves)
+    init(buckets: Int = 0, leaves: Int = 8, frozenBuckets: Int = 0, keepsAverage: Bool = false) {
+      layout = VersionLayout(gradientBuckets: buckets, frozenBuckets: frozenBuckets, keepsAverage: keepsAverage)
+      self.leaves = leaves
       let hello = Hello(
         numerics: Numerics(engine: 1, selfTest: Digest(high: 0, low: 0)), name: "w", incarnation: 5, threads: 1,
         cpu: "",
@@ -32,12 +33,16 @@ import Wire
 
     mutating func configure() -> [String] {
       let leaves = leaves
-      return put(.configured(.init(gradientBuckets: buckets, leafCount: { _ in leaves })))
+      return put(.configured(.init(layout: layout, leafCount: { _ in leaves })))
     }
 
     mutating func plan(_ revision: Int, _ step: Int, _ leaves: [Int], term: Int = 3) -> [String] {
       let plan = Plan(revision: revision, pass: Pass(.training, step: step), leaves: leaves)
       return put(.control(.plan(plan), Tenure(run: tenure.run, term: term)))
+    }
+
+    mutating func evaluate(_ revision: Int, _ step: Int, _ leaves: [Int]) -> [String] {
+      put(.control(.plan(Plan(revision: revision, pass: Pass(.evaluation, step: step), leaves: leaves)), tenure))
     }
 
     mutating func parameters(_ version: Int, _ bucket: Int) -> [String] {
@@ -49,7 +54,7 @@ import Wire
       _ = welcome()
       _ = configure()
       _ = plan(1, 1, leaves)
-      return (0...buckets).flatMap { parameters(0, $0) }
+      return layout.current.flatMap { parameters(0, $0) }
     }
 
     mutating func finish(_ leaf: Int, step: Int = 1) -> [String] {
@@ -86,8 +91,8 @@ import Wire
       case .sendBulk(.fetch(let fetch)): "fetch \(fetch.version) \(fetch.buckets)"
       case .sendBulk: "other"
       case .welcomed: "welcomed"
-      case .storeParameters(let version, let bucket): "store \(version) \(bucket)"
-      case .versionComplete(let version): "complete \(version)"
+      case .storeParameters(let weights, let bucket): "store \(weights) \(bucket)"
+      case .weightsComplete(let weights): "complete \(weights)"
       case .startLeaf(let task):
         "start \(task.leaf) \(task.climb.map { $0.siblingIsLeft ? "\($0.sibling)+" : "+\($0.sibling)" }) "
           + "\(task.result) \(task.isReleased ? "sent" : "kept")"
@@ -194,6 +199,41 @@ import Wire
     #expect(bench.parameters(0, 15) == ["store 0 15", "fetch 0 32..<40"])
     _ = bench.parameters(0, 20)
     #expect(bench.put(.bulkConnectionRemade) == ["attach 9", "fetch 0 16..<32", "fetch 0 32..<40"])
+  }
+
+  /// Bucket 1 is the buffers, 2 and 3 are frozen, 4 and 5 the averages of 0 and 1.
+  @Test func frozenParametersAreFetchedOnceAndEvaluationsReadTheAverage() {
+    var bench = Bench(buckets: 1, leaves: 1, frozenBuckets: 2, keepsAverage: true)
+    _ = bench.welcome()
+    _ = bench.configure()
+    #expect(bench.plan(1, 1, [0]) == ["fetch 0 0..<2", "fetch 0 2..<4"])
+    for bucket in [3, 0, 1] { #expect(bench.parameters(0, bucket) == ["store 0 \(bucket)"]) }
+    #expect(bench.parameters(0, 4).isEmpty, "nobody asked for the average")
+    #expect(bench.parameters(0, 2) == ["store 0 2", "complete 0", "start 0 [] [0, 1) sent"])
+    _ = bench.finish(0)
+    for bucket in 0...1 { _ = bench.received(0, 1, bucket) }
+    // The version of the evaluation is there only as an average, and the next step wants the version itself.
+    #expect(bench.evaluate(2, 1, [0]) == ["fetch 1 4..<6"])
+    #expect(bench.parameters(1, 4) == ["store 1 averaged 4"])
+    #expect(bench.parameters(1, 0).isEmpty)
+    #expect(bench.parameters(1, 5) == ["store 1 averaged 5", "complete 1 averaged", "start 0 [] [0, 1) sent"])
+    #expect(bench.put(.leafFinished(Pass(.evaluation, step: 1), leaf: 0, seconds: 2)) == ["gradient 1 [0, 1)"])
+    #expect(bench.plan(3, 2, [0]) == ["free [0, 1)", "done 1 1 2.0", "fetch 1 0..<2"])
+  }
+
+  /// Another pass's weights are wanted before the frozen parameters have all come: they are asked for again.
+  @Test func frozenParametersAreFetchedUntilTheyAreThere() {
+    var bench = Bench(buckets: 1, leaves: 1, frozenBuckets: 1)
+    _ = bench.welcome()
+    _ = bench.configure()
+    #expect(bench.plan(1, 1, [0]) == ["fetch 0 0..<2", "fetch 0 2..<3"])
+    _ = bench.parameters(0, 2)
+    #expect(bench.plan(2, 2, [0]) == ["fetch 1 0..<2", "fetch 1 2..<3"])
+    for bucket in 0...2 { _ = bench.parameters(1, bucket) }
+    #expect(bench.plan(3, 3, [0]) == ["fetch 2 0..<2"])
+    #expect(bench.welcome(term: 4).contains("welcomed"))
+    _ = bench.configure()
+    #expect(bench.plan(1, 3, [0], term: 4) == ["fetch 2 0..<2", "fetch 2 2..<3"])
   }
 
   @Test func whatIsNotAcknowledgedIsSentAgain() {

@@ -24,12 +24,36 @@ import Testing
     c.scheduleGamma = 1.0 / 3
     c.schedule = .polynomial
     c.decay = .noBatchNormOrBias
+    (c.optimizer, c.epsilon, c.clipNorm) = (.rmspropTensorFlow, 0.0316, 1.0 / 3)
+    (c.average, c.averageDecay, c.averageStart) = (.ema, 0.999, 7)
+    (c.freeze, c.transformInput, c.trunkLearningRateFactor) = (["conv1", "inception3a"], true, 0.1)
+    c.labels = "labels.txt"
     return c
   }
 
   @Test(arguments: [plain, full]) func jsonReadsBackExactly(configuration: RunConfiguration) throws {
     let data = try JSONEncoder().encode(configuration)
     #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == configuration)
+  }
+
+  /// What a run wrote before there were these keys, from its `config.json`.
+  @Test func keysThatAnOldRunLacksHaveDefaults() throws {
+    let later = [
+      "optimizer", "rmsprop-decay", "epsilon", "lars-trust", "clip-norm", "average", "average-decay", "average-start",
+      "freeze", "trunk-learning-rate-factor", "transform-input", "labels",
+    ]
+    let data = try JSONEncoder().encode(Self.plain)
+    var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    for key in later { object[key] = nil }
+    func read() throws -> RunConfiguration {
+      try JSONDecoder().decode(RunConfiguration.self, from: JSONSerialization.data(withJSONObject: object))
+    }
+    let configuration = try read()
+    #expect(configuration == Self.plain)
+    #expect(configuration.trajectoryDifferences(from: Self.plain).isEmpty)
+    try configuration.validate()
+    object["seed"] = nil
+    #expect(throws: DecodingError.self) { try read() }
   }
 
   /// A key that is neither trajectory nor placement nor length, or that no configuration has any more, fails here.
@@ -56,6 +80,7 @@ import Testing
     #expect(fragments["nesterov"] == "false" && fragments["shuffle"] == "true")
     #expect(fragments["fingerprint"] == "00000000000000010000000000000002")
     #expect(fragments["decay"] == "no-bn-bias")
+    #expect(fragments["optimizer"] == "rmsprop-tf" && fragments["freeze"] == "conv1,inception3a")
   }
 
   @Test func placementDoesNotChangeTheTrajectory() {
@@ -68,6 +93,7 @@ import Testing
     other.checkpointEvery = 1
     other.keep = 9
     other.initFrom = "y"
+    other.labels = "z"
     #expect(other.trajectoryDigest == Self.plain.trajectoryDigest)
     #expect(other.trajectoryDifferences(from: Self.plain).isEmpty)
   }
@@ -88,7 +114,12 @@ import Testing
       ("schedule-step-size", { $0.scheduleStepSize = 1 }), ("schedule-gamma", { $0.scheduleGamma = 0.5 }),
       ("schedule-power", { $0.schedulePower = 2 }), ("warmup-steps", { $0.warmupSteps = 5 }),
       ("label-smoothing", { $0.labelSmoothing = 0.1 }), ("aux-weight", { $0.auxWeight = 0.4 }),
-      ("dropout", { $0.dropout = false }),
+      ("dropout", { $0.dropout = false }), ("transform-input", { $0.transformInput = true }),
+      ("freeze", { $0.freeze = ["conv1"] }), ("optimizer", { $0.optimizer = .lars }),
+      ("trunk-learning-rate-factor", { $0.trunkLearningRateFactor = 0.1 }),
+      ("rmsprop-decay", { $0.rmspropDecay = 0.99 }), ("epsilon", { $0.epsilon = 1 }),
+      ("lars-trust", { $0.larsTrust = 0.02 }), ("clip-norm", { $0.clipNorm = 2 }), ("average", { $0.average = .ema }),
+      ("average-decay", { $0.averageDecay = 0.5 }), ("average-start", { $0.averageStart = 1 }),
     ]
     #expect(Set(changes.map(\.0)) == Set(RunConfiguration.kinds.filter { $0.value == .trajectory }.keys))
     for (key, change) in changes {
@@ -140,6 +171,34 @@ import Testing
       ("schedule-step-size", { $0.scheduleStepSize = 0 }), ("schedule-gamma", { $0.scheduleGamma = 0 }),
       ("schedule-power", { $0.schedulePower = 0 }), ("warmup-steps", { $0.warmupSteps = -1 }),
       ("checkpoint-every", { $0.checkpointEvery = 0 }), ("keep", { $0.keep = 0 }),
+      (
+        "nesterov",
+        {
+          $0.nesterov = true; $0.optimizer = .lars
+        }
+      ), ("epsilon", { $0.optimizer = .rmsprop }), ("epsilon", { $0.epsilon = 1 }),
+      (
+        "epsilon",
+        {
+          $0.epsilon = 1e-50; $0.optimizer = .rmsprop
+        }
+      ), ("rmsprop-decay", { $0.rmspropDecay = 1 }), ("lars-trust", { $0.larsTrust = 0 }),
+      ("clip-norm", { $0.clipNorm = 0 }), ("clip-norm", { $0.clipNorm = .infinity }),
+      ("average-decay", { $0.averageDecay = 1 }), ("average-start", { $0.averageStart = -1 }),
+      (
+        "average-start",
+        {
+          $0.average = .polyak; $0.averageStart = 100
+        }
+      ), ("freeze", { $0.freeze = [""] }), ("freeze", { $0.freeze = ["a,b"] }),
+      ("trunk-learning-rate-factor", { $0.trunkLearningRateFactor = -1 }),
+      ("transform-input", { $0.transformInput = true }),
+      (
+        "transform-input",
+        {
+          $0.transformInput = true; $0.initFrom = "x"; $0.normalization = .half
+        }
+      ),
     ]
     for (key, change) in cases {
       var configuration = Self.plain

@@ -21,19 +21,32 @@ import Testing
 
   @Test func unknownNamesAreRefusedWithTheKnownOnes() {
     let error = #expect(throws: UnknownModel.self) { try ModelCatalog.definition(named: "alexnet") }
-    #expect(error?.description == "there is no model 'alexnet'; choose one of googlenet-seed, googlenet")
+    #expect(error?.description == "there is no model 'alexnet'; choose one of googlenet-seed, googlenet, googlenet-paper, inception-v3")
   }
 
-  /// torchvision documents 15×15 as googlenet's smallest image; the seed network needs 7×7 after two halvings.
-  @Test(arguments: [("googlenet", 15, "maxpool3"), ("googlenet-seed", 25, "average_pool")])
-  func tooSmallImagesAreRefusedWithTheLayer(name: String, smallest: Int, layer: String) throws {
-    _ = try model(name, imageSize: smallest)
-    let error = #expect(throws: ModelError.self) { try model(name, imageSize: smallest - 1) }
-    guard case .imageTooSmall(name, smallest - 1, layer, _) = error else {
+  /// torchvision documents 15×15 as googlenet's smallest image and 75×75 as inception-v3's; its head's 5×5 convolution needs
+  /// 299×299, and so PyTorch fails below that in training. The seed network needs 7×7 after two halvings, the paper's heads
+  /// 5×5 after four.
+  @Test(arguments: [
+    ("googlenet", 15, "maxpool3", 15), ("googlenet-seed", 25, "average_pool", 25),
+    ("googlenet-paper", 79, "aux1.pool", 31), ("inception-v3", 299, "AuxLogits.conv1.conv", 75),
+  ])
+  func tooSmallImagesAreRefusedWithTheLayer(name: String, toTrain: Int, layer: String, toEvaluate: Int) throws {
+    _ = try model(name, imageSize: toTrain)
+    let error = #expect(throws: ModelError.self) { try model(name, imageSize: toTrain - 1) }
+    guard case .imageTooSmall(name, toTrain - 1, layer, _, toTrain, toEvaluate) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(error?.description.contains("layer \(layer)") == true)
+    #expect(error?.description.contains("at least \(toTrain)×\(toTrain) pixels") == true)
+    #expect(error?.description.contains("(\(toEvaluate)×\(toEvaluate) without") == (toEvaluate < toTrain))
+
+    let definition = try ModelCatalog.definition(named: name)
+    _ = try Model(definition, classes: 10, imageSize: toEvaluate, width: 0.1, for: .evaluation)
+    #expect(throws: ModelError.self) {
+      try Model(definition, classes: 10, imageSize: toEvaluate - 1, width: 0.1, for: .evaluation)
+    }
   }
 
   @Test func numbersThatNoModelHasAreRefused() {

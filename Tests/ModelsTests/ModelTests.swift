@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ModelTests {
   /// Keys, shapes, groups and order of PyTorch's state_dict, listed from instantiated networks.
-  @Test(arguments: ["googlenet", "googlenet-seed"])
+  @Test(arguments: ModelCatalog.all.map(\.name))
   func stateDictIsPyTorchs(name: String) throws {
     let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden/\(name).txt")
     let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map(String.init)
@@ -18,10 +18,13 @@ import Testing
     #expect(entries == lines)
   }
 
-  /// Totals of the published networks; torchvision's own page says 6,624,904 parameters and 1.498 GMAC.
+  /// Totals of the published networks; torchvision's own pages say 6,624,904 parameters and 1.498 GMAC
+  /// of googlenet, 27,161,264 (with the head) and 5.713 GMAC of inception-v3.
   @Test(arguments: [
     ("googlenet-seed", 10_253_000, 16_633_240, 1_525_841_920, 1_534_214_144, 16_320),
     ("googlenet", 6_624_904, 13_004_888, 1_498_376_192, 1_506_748_416, 15_072),
+    ("googlenet-paper", 6_998_552, 13_378_280, 1_582_671_872, 1_591_044_096, 0),
+    ("inception-v3", 23_834_568, 27_161_264, 5_713_216_096, 5_718_899_296, 36_224),
   ])
   func countsAreThePublishedOnes(
     name: String, parameters: Int, withHeads: Int, products: Int, productsWithHeads: Int, buffers: Int
@@ -40,6 +43,8 @@ import Testing
   @Test func tenClassesHaveFewerParameters() throws {
     #expect(try model("googlenet-seed", classes: 10).parameterCount(withAuxiliaryHeads: false) == 6_196_970)
     #expect(try model("googlenet", classes: 10).parameterCount(withAuxiliaryHeads: false) == 5_610_154)
+    #expect(try model("googlenet-paper", classes: 10).parameterCount(withAuxiliaryHeads: false) == 5_983_802)
+    #expect(try model("inception-v3", classes: 10).parameterCount(withAuxiliaryHeads: false) == 21_806_058)
   }
 
   @Test func parametersLieInReverseOrderWithoutGaps() throws {

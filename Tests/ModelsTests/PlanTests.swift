@@ -5,7 +5,7 @@ import Testing
 @testable import Models
 
 @Suite struct PlanTests {
-  private static let names = ["googlenet", "googlenet-seed"]
+  private static let names = ModelCatalog.all.map(\.name)
 
   @Test(arguments: names, [Plan.Mode.training, .evaluation])
   func slotsAliveTogetherDoNotOverlap(name: String, mode: Plan.Mode) throws {
@@ -35,7 +35,10 @@ import Testing
   }
 
   /// Multiply-accumulates of a training step: forward, weight gradient, and input gradient except for the image.
-  @Test(arguments: [("googlenet", 4_402_231_296), ("googlenet-seed", 4_597_334_016)])
+  @Test(arguments: [
+    ("googlenet", 4_402_231_296), ("googlenet-seed", 4_597_334_016),
+    ("googlenet-paper", 4_655_118_336), ("inception-v3", 17_137_516_224),
+  ])
   func trainingProductsAreThePublishedOnes(name: String, products: Int) throws {
     let plan = Planner.plan(try model(name), mode: .training, maxBatch: 1, threads: 1)
     #expect(plan.steps.reduce(0) { $0 + $1.multiplyAccumulates } == products)

@@ -28,6 +28,9 @@ import Testing
     #expect(options(["steps": "5"]).over(options(["epochs": "2", "seed": "1"])).values == ["steps": "5", "seed": "1"])
     #expect(options(["epochs": "2"]).over(options(["steps": "5"])).values == ["epochs": "2"])
     #expect(options(["seed": "1"]).over(options(["steps": "5"])).values == ["seed": "1", "steps": "5"])
+    #expect(
+      options(["warmup-epochs": "1"]).over(options(["warmup-steps": "5", "steps": "9"])).values
+        == ["warmup-epochs": "1", "steps": "9"])
   }
 
   @Test func plainValuesOfAFileBecomeText() throws {
@@ -44,14 +47,36 @@ import Testing
 
   /// Every key of a `config.json` is an option or is known to be a result.
   @Test func aResolvedConfigurationIsAConfigurationFile() throws {
-    let folder = try TemporaryFolder(), configuration = fullConfiguration()
+    let folder = try TemporaryFolder()
+    var configuration = fullConfiguration()
+    (configuration.optimizer, configuration.epsilon, configuration.clipNorm) = (.rmsprop, 1e-8, 2)
+    (configuration.freeze, configuration.labels) = (["stem", "im1"], "labels.txt")
     let options = try RunOptions.fromFile(try folder.write(configuration.json, to: "config.json"))
     #expect(options.text("model") == "googlenet-seed" && options.text("init-from") == "w.safetensors")
     #expect(try options.number("seed", UInt64.self) == .max)
+    #expect(options.list("freeze") == ["stem", "im1"] && options.text("epsilon") == "1e-08")
     #expect(options.text("fingerprint") == nil && options.text("initial-state") == nil)
     for key in RunConfiguration.kinds.keys where RunOptions.keys.contains(key) {
       #expect(options.text(key) != nil, "\(key)")
     }
+  }
+
+  @Test func aNumberMayBeTakenBack() throws {
+    #expect(try options([:]).numberOrNone("clip-norm") == nil)
+    #expect(try options(["clip-norm": "2.5"]).numberOrNone("clip-norm") == .some(2.5))
+    #expect(try options(["clip-norm": "none"]).numberOrNone("clip-norm") == .some(nil))
+    expectFailure(.usage, saying: "--clip-norm", "two") { () throws(Failure) in
+      try options(["clip-norm": "two"]).numberOrNone("clip-norm")
+    }
+  }
+
+  @Test func listsAreWordsBetweenCommas() throws {
+    let folder = try TemporaryFolder()
+    let file = try folder.write(#"{"freeze": ["conv1", "inception3a.branch1"]}"#, to: "c.json")
+    #expect(try RunOptions.fromFile(file).list("freeze") == ["conv1", "inception3a.branch1"])
+    #expect(options(["freeze": "a,b"]).list("freeze") == ["a", "b"])
+    #expect(options(["freeze": ""]).list("freeze") == [])
+    #expect(options([:]).list("freeze") == nil)
   }
 
   @Test func mistakesInAFileAreNamed() throws {

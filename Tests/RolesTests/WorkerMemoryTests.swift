@@ -1,4 +1,5 @@
 import Compute
+import Coordination
 import Lockstep
 import Testing
 import Wire
@@ -37,25 +38,26 @@ import Wire
   @Test func aVersionArrivesInOnePlace() {
     var memory = memory()
     #expect(memory.arena == nil)
-    let arena = memory.arena(for: 3)
-    #expect(arena.version == 3 && arena.parameters.count == 100 && arena.buffers.count >= 1)
-    #expect(memory.arena(for: 3) === arena && memory.arena === arena)
+    let arena = memory.arena(for: Weights(version: 3))
+    #expect(arena.weights == Weights(version: 3) && arena.parameters.count == 100 && arena.buffers.count == 0)
+    #expect(memory.arena(for: Weights(version: 3)) === arena && memory.arena === arena)
+    #expect(memory.arena(for: Weights(version: 3, isAveraged: true)) !== arena)
   }
 
   /// The engine may still read the version before: memory is used again only when nobody holds it any more.
   @Test func aVersionThatIsInUseIsNotOverwritten() {
     var memory = memory()
-    var first: VersionArena? = memory.arena(for: 1)
+    var first: VersionArena? = memory.arena(for: Weights(version: 1))
     let firstPlace = first?.parameters
-    let secondPlace = memory.arena(for: 2).parameters
+    let secondPlace = memory.arena(for: Weights(version: 2)).parameters
     #expect(secondPlace !== firstPlace)
-    let thirdPlace = memory.arena(for: 3).parameters
+    let thirdPlace = memory.arena(for: Weights(version: 3)).parameters
     #expect(thirdPlace !== firstPlace)
     first = nil
-    let places = (4..<8).map { memory.arena(for: $0).parameters }
+    let places = (4..<8).map { memory.arena(for: Weights(version: $0)).parameters }
     #expect(places.contains { $0 === firstPlace })
     // However many versions come, a few places are enough.
-    let all = [secondPlace, thirdPlace] + (8..<100).map { memory.arena(for: $0).parameters }
+    let all = [secondPlace, thirdPlace] + (8..<100).map { memory.arena(for: Weights(version: $0)).parameters }
     #expect(Set(all.map(ObjectIdentifier.init)).count <= 4)
   }
 }

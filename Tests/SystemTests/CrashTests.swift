@@ -23,6 +23,47 @@ struct CrashTests {
     try reference.expect(run, steps: 34)
   }
 
+  /// Every optimizer that is not the reference's, clipping and both averages; validation reads the average.
+  @Test(arguments: [
+    ["--optimizer", "rmsprop", "--learning-rate", "0.001", "--clip-norm", "2"],
+    ["--optimizer", "rmsprop-tf", "--average", "ema", "--clip-norm", "0.5", "--decay", "no-bn-bias"],
+    ["--optimizer", "lars", "--learning-rate", "2", "--average", "polyak", "--average-start", "5", "--decay", "caffe"],
+  ])
+  func aKilledWorkerChangesNoOtherUpdateEither(way: [String]) throws {
+    let options =
+      [
+        "--model", "googlenet-seed", "--width", "0.1", "--data", "synthetic:samples=90,size=32,classes=10,seed=1",
+        "--validation", "synthetic:samples=9,size=32,classes=10,seed=2", "--global-batch", "12", "--microbatch", "4",
+        "--seed", "7", "--steps", "10", "--threads", "1",
+      ] + way
+    let calm = RunFiles(Sandbox.current.path("calm")), disturbed = RunFiles(Sandbox.current.path("disturbed"))
+    let outcome = try trainer(["train", "--workers", "1", "--output", calm.path] + options)
+    #expect(outcome.code == 0, "\(outcome)")
+
+    let train = try start(["train", "--workers", "3", "--output", disturbed.path] + options)
+    try disturbed.wait(forStep: 3, of: train)
+    try child("worker", of: train).send(SIGKILL)
+    try expect(train, endsWith: 0)
+    #expect(try disturbed.events().contains("lost"))
+    #expect(try calm.hashes() == disturbed.hashes() && Set(calm.hashes()).count == 10)
+    #expect(try calm.lines(kind: "epoch") == disturbed.lines(kind: "epoch"))
+    #expect(try calm.steps().map { $0.json["gradient_norm"] } == disturbed.steps().map { $0.json["gradient_norm"] })
+    #expect(try calm.steps().allSatisfy { ($0.json["gradient_norm"] != nil) == way.contains("--clip-norm") })
+    for kind in ["", ".optimizer", ".averaged"] where kind != ".averaged" || way.contains("--average") {
+      let name = "/checkpoints/step-00000010\(kind).safetensors"
+      #expect(try tensorBytes(calm.path + name) == tensorBytes(disturbed.path + name), "\(name)")
+    }
+
+    // What a run validates with is what its folder stands for.
+    let evaluated = try object(
+      try trainer(
+        "evaluate", "--checkpoint", calm.path, "--data", "synthetic:samples=9,size=32,classes=10,seed=2", "--batch",
+        "4",
+        "--json"))
+    let validation = try #require(try calm.lines(kind: "epoch").last?["validation"])
+    for key in ["loss", "top1", "top5"] { #expect(evaluated[key] == validation[key], "\(key)") }
+  }
+
   @Test func allWorkersKilledAtOnceChangeNothing() throws {
     let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
     let coordinator = try cluster.coordinator(reference.options(steps: 34))

@@ -87,11 +87,12 @@ struct HostileTests {
     let worker = try start(["worker", "--coordinator", "tcp://127.0.0.1:\(port.number)", "--threads", "1"])
     let peer = try ZMTPConnection(try port.accept(), as: "ROUTER")
     let hello = try peer.receive()
-    #expect(hello.starts(with: Array("TRNR".utf8)) && hello[4] == 1 && hello[6] == 1)
+    #expect(hello.starts(with: Array("TRNR".utf8)) && hello[4] == UInt8(HandwrittenMessage.version) && hello[6] == 1)
+    let other = HandwrittenMessage.version + 1
     let answer =
       isRefused
-      ? HandwrittenMessage.refuse(version: 2, code: 78, reason: "this coordinator is newer")
-      : HandwrittenMessage.ofUnknownContent(version: 2, kind: HandwrittenMessage.welcome)
+      ? HandwrittenMessage.refuse(version: other, code: 78, reason: "this coordinator is newer")
+      : HandwrittenMessage.ofUnknownContent(version: other, kind: HandwrittenMessage.welcome)
     #expect(peer.send(answer))
     let outcome = try expect(worker, endsWith: 78)
     #expect(outcome.errors.contains(isRefused ? "this coordinator is newer" : "version"), "\(outcome)")

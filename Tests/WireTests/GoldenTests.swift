@@ -5,7 +5,7 @@ import Testing
 /// Protocol.md's byte tables, written down a second time in Python:
 ///
 ///     import struct, xxhash
-///     def message(kind, fields, version=1, run=bytes(range(16)), term=7):
+///     def message(kind, fields, version=2, run=bytes(range(16)), term=7):
 ///         body = b"TRNR" + struct.pack("<HH", version, kind) + run + struct.pack("<I", term) + fields
 ///         return (body + struct.pack("<Q", xxhash.xxh3_64_intdigest(body))).hex()
 ///     text = lambda s: struct.pack("<H", len(s.encode())) + s.encode()
@@ -16,8 +16,8 @@ import Testing
   ///   + text("Zen™ 4") + b"\1" + digest[::-1], run=bytes(16), term=0)
   @Test func hello() throws {
     let golden = bytes(
-      "54524e52010001000000000000000000000000000000000000000000887766554433221106006e6f64652d330200000000112233445566778899aabb"
-        + "ccddeeff1000000008005a656ee284a2203401ffeeddccbbaa99887766554433221100533ac9c3d579e5d7")
+      "54524e52020001000000000000000000000000000000000000000000887766554433221106006e6f64652d330200000000112233445566778899aabb"
+        + "ccddeeff1000000008005a656ee284a2203401ffeeddccbbaa998877665544332211000752740888da18d9")
     #expect(Specimens.control[0].encode(.unknown) == golden)
     let decoded = try ControlMessage.decode(golden)
     #expect(decoded.envelope == .unknown && decoded.message == Specimens.control[0])
@@ -30,8 +30,8 @@ import Testing
     #expect(
       beat.encode(Specimens.envelope)
         == bytes(
-          "54524e5201000300000102030405060708090a0b0c0d0e0f07000000032c01000000000000050000000000000001000401000099c9da6056c7"
-            + "b853"))
+          "54524e5202000300000102030405060708090a0b0c0d0e0f07000000032c01000000000000050000000000000001000401000045962c5ad0b4"
+            + "bac1"))
   }
 
   /// message(8, pack("<Q", 258) + pass_(1, 65536) + pack("<I", 3) + pack("<IHIHIH", 0, 3, 8, 0, 10, 1))
@@ -41,19 +41,19 @@ import Testing
     #expect(
       plan.encode(Specimens.envelope)
         == bytes(
-          "54524e5201000800000102030405060708090a0b0c0d0e0f0700000002010000000000000100000100030000000000000003000800000000000a"
-            + "0000000100d5bc9403f4f6aacc"))
+          "54524e5202000800000102030405060708090a0b0c0d0e0f0700000002010000000000000100000100030000000000000003000800000000000a"
+            + "000000010022f1fd328bc1de60"))
   }
 
-  /// message(6, b"") and message(2, b"\x4e" + text("protocol 1, not 2"))
+  /// message(6, b"") and message(2, b"\x4e" + text("protocol 2, not 3"))
   @Test func leaveAndRefuse() {
     #expect(
       ControlMessage.leave.encode(Specimens.envelope)
-        == bytes("54524e5201000600000102030405060708090a0b0c0d0e0f07000000fde919e75913ac7b"))
+        == bytes("54524e5202000600000102030405060708090a0b0c0d0e0f07000000de7c659dd3d0effe"))
     #expect(
-      ControlMessage.refuse(Refuse(code: 78, reason: "protocol 1, not 2")).encode(Specimens.envelope)
+      ControlMessage.refuse(Refuse(code: 78, reason: "protocol 2, not 3")).encode(Specimens.envelope)
         == bytes(
-          "54524e5201000200000102030405060708090a0b0c0d0e0f070000004e110070726f746f636f6c20312c206e6f74203282c9b9fb5dfe8ad7"
+          "54524e5202000200000102030405060708090a0b0c0d0e0f070000004e110070726f746f636f6c20322c206e6f7420330f462c228e5d0996"
         ))
   }
 
@@ -64,17 +64,17 @@ import Testing
     #expect(
       gradient.encode(Specimens.envelope, payload: payload)
         == bytes(
-          "54524e5201002100000102030405060708090a0b0c0d0e0f070000001032547698badcfe000400000006000000080000000c0000000800000000"
-            + "00803f000020c011eb1757644559f4"))
+          "54524e5202002100000102030405060708090a0b0c0d0e0f070000001032547698badcfe000400000006000000080000000c0000000800000000"
+            + "00803f000020c07b10e1b720a40551"))
     #expect(
       BulkMessage.fetch(Fetch(session: 1, version: 41, buckets: 16..<32)).encode(Specimens.envelope)
         == bytes(
-          "54524e5201002200000102030405060708090a0b0c0d0e0f070000000100000000000000290000001000000020000000ea7062aa1ac9918a"
+          "54524e5202002200000102030405060708090a0b0c0d0e0f0700000001000000000000002900000010000000200000006cb5ae9b63a9749a"
         ))
     #expect(
       BulkMessage.received(Specimens.key).encode(Specimens.envelope)
         == bytes(
-          "54524e5201002300000102030405060708090a0b0c0d0e0f07000000000400000006000000080000000c0000007da381eb523b5ee0"))
+          "54524e5202002300000102030405060708090a0b0c0d0e0f07000000000400000006000000080000000c000000676d7b7f88f79e8f"))
   }
 
   /// message(64, pack("<QBH", 9, 1, 2) + pack("<II", 70000, 3)); message(65, pack("<BI", 0, 12)
@@ -83,13 +83,13 @@ import Testing
     #expect(
       Specimens.samples[0].message.encode(Specimens.envelope)
         == bytes(
-          "54524e5201004000000102030405060708090a0b0c0d0e0f0700000009000000000000000102007011010003000000bb0f9d2c704dd737"
+          "54524e5202004000000102030405060708090a0b0c0d0e0f07000000090000000000000001020070110100030000008a2d823bf0c12a2a"
         ))
     #expect(
       Specimens.samples[2].message.encode(Specimens.envelope, payload: Specimens.samples[2].payload)
         == bytes(
-          "54524e5201004100000102030405060708090a0b0c0d0e0f07000000000c0000000101000001200000001f0000000300112233445566778899aa"
-            + "bbccddeeff0300000061626374e93a66005480b7"))
+          "54524e5202004100000102030405060708090a0b0c0d0e0f07000000000c0000000101000001200000001f0000000300112233445566778899aa"
+            + "bbccddeeff03000000616263abbe9e2014a52258"))
   }
 
   /// message(2, b"\x4e" + text("protocol 9, not 1") + b"future fields", version=9): read in spite of its version, for its reason.

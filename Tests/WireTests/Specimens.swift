@@ -50,7 +50,7 @@ enum Specimens {
     .plan(Plan(revision: 1, pass: Pass(.training, step: 2), leaves: [WireLimits.leaves - 1])),
     .pulse(Pulse(revision: 0)),
     .pulse(Pulse(revision: .max)),
-    .refuse(Refuse(code: 78, reason: "protocol 1, not 2")),
+    .refuse(Refuse(code: 78, reason: "protocol 2, not 3")),
     .refuse(Refuse(code: 0, reason: "")),
     .stop(Stop(code: 0, reason: "the run is done")),
     .stop(Stop(code: 255, reason: String(repeating: "🐢", count: 256))),

@@ -1,36 +1,52 @@
 extension Convolution {
   private var taps: Int { geometry.kernelHeight * geometry.kernelWidth }
 
+  /// Whether `forward` and `backward` read the weights as they are, [outputChannels, inputChannels, kernelHeight,
+  /// kernelWidth]: both ways of packing only copy them.
+  public var readsWeightsInPlace: Bool { isLinear }
+
   /// Writes weights in the order that `forward` reads: [output panel][input panel][row][column][lane][16 outputs].
   ///
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func pack(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
     if let winograd { return winograd.pack(oihw, into: packed, pool: pool) }
-    let (taps, lanes, inputPanels) = (self.taps, forwardPass.lanes, forwardPass.inputPanels)
-    let geometry = self.geometry, filter = geometry.inputChannels * taps
+    if readsWeightsInPlace { return packed.update(from: oihw, count: geometry.weightCount) }
+    let blockFloats = taps * forwardPass.lanes * rowWidth, inputPanels = forwardPass.inputPanels
     pool.forEach(forwardPass.outputPanels * inputPanels) { item, _ in
-      let firstOutput = item / inputPanels * rowWidth, firstInput = item % inputPanels * rowWidth
-      let outputs = min(rowWidth, geometry.outputChannels - firstOutput)
-      let inputs = min(lanes, geometry.inputChannels - firstInput)
-      let source = oihw + firstOutput * filter + firstInput * taps
-      let target = packed + item * taps * lanes * rowWidth
-      if inputs < lanes || outputs < rowWidth { clearRows(target, taps * lanes) }
-      // A filter's floats for these inputs lie together, channel by channel: blocks of 16 of 16 filters are transposed.
-      let whole = outputs == rowWidth ? inputs * taps / rowWidth * rowWidth : 0
-      withTransposeBlock { block in
-        for first in stride(from: 0, to: whole, by: rowWidth) {
-          transpose16(source + first, filter, into: block, rowWidth)
-          for index in 0..<rowWidth {
-            let (channel, tap) = ((first + index) / taps, (first + index) % taps)
-            store(load(block + index * rowWidth), target + (tap * lanes + channel) * rowWidth)
-          }
+      packBlock(oihw, output: item / inputPanels, input: item % inputPanels, into: packed + item * blockFloats)
+    }
+  }
+
+  /// Writes the weights of one output and one input panel: [row][column][lane][16 outputs].
+  func packBlock(_ oihw: FloatPointer, output: Int, input: Int, into target: MutableFloatPointer) {
+    let (taps, lanes) = (self.taps, forwardPass.lanes), filter = geometry.inputChannels * taps
+    let outputs = min(rowWidth, geometry.outputChannels - output * rowWidth)
+    let inputs = min(lanes, geometry.inputChannels - input * rowWidth)
+    let source = oihw + output * rowWidth * filter + input * rowWidth * taps
+    if inputs < lanes || outputs < rowWidth { clearRows(target, taps * lanes) }
+    // A filter's floats for these inputs lie together, channel by channel: blocks of 16 of 16 filters are transposed.
+    let whole = outputs == rowWidth ? inputs * taps / rowWidth * rowWidth : 0
+    withTransposeBlock { block in
+      var (channel, tap) = (0, 0)
+      for first in stride(from: 0, to: whole, by: rowWidth) {
+        transpose16(source + first, filter, into: block, rowWidth)
+        for index in 0..<rowWidth {
+          store(load(block + index * rowWidth), target + (tap * lanes + channel) * rowWidth)
+          next(&channel, &tap)
         }
       }
-      for index in whole..<inputs * taps {
-        let row = target + (index % taps * lanes + index / taps) * rowWidth
-        for output in 0..<outputs { row[output] = source[output * filter + index] }
-      }
     }
+    for index in whole..<inputs * taps {
+      let row = target + (index % taps * lanes + index / taps) * rowWidth
+      for output in 0..<outputs { row[output] = source[output * filter + index] }
+    }
+  }
+
+  /// The next float of a filter.
+  @inline(__always)
+  private func next(_ channel: inout Int, _ tap: inout Int) {
+    tap += 1
+    if tap == taps { (channel, tap) = (channel + 1, 0) }
   }
 
   /// Writes weights in the order that `backward` reads: for each phase of the stride, transposed and turned around.
@@ -38,6 +54,7 @@ extension Convolution {
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func packTransposed(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
     if let winograd { return winograd.packTransposed(oihw, into: packed, pool: pool) }
+    if readsWeightsInPlace { return packed.update(from: oihw, count: geometry.weightCount) }
     let geometry = self.geometry, taps = self.taps, filter = geometry.inputChannels * taps
     let inputPanels = forwardPass.inputPanels, outputPanels = forwardPass.outputPanels
     let dataPasses = self.dataPasses
@@ -85,10 +102,11 @@ extension Convolution {
     let target = oihw + output * rowWidth * filter + input * rowWidth * taps
     let whole = outputs == rowWidth ? inputs * taps / rowWidth * rowWidth : 0
     withTransposeBlock { block in
+      var (channel, tap) = (0, 0)
       for first in stride(from: 0, to: whole, by: rowWidth) {
         for index in 0..<rowWidth {
-          let (channel, tap) = ((first + index) / taps, (first + index) % taps)
           store(load(sums + (tap * lanes + channel) * rowWidth), block + index * rowWidth)
+          next(&channel, &tap)
         }
         transpose16(block, rowWidth, into: target + first, filter)
       }

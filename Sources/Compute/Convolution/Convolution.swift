@@ -23,6 +23,8 @@ public struct Convolution: Sendable {
   let forwardPass: Correlation
   /// One for each phase of the stride that has input pixels.
   let dataPasses: [DataPass]
+  /// Floats of the direct method's transposed weights.
+  private let transposedCount: Int
 
   /// The gradient with respect to the input pixels of one phase: those at the same distance from a multiple of the stride.
   struct DataPass: Sendable {
@@ -72,13 +74,17 @@ public struct Convolution: Sendable {
     }
     dataPasses = passes
     winograd = Winograd.suits(geometry) ? Winograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
-    packedTransposedCount = winograd?.packedTransposedCount ?? weightStart
+    transposedCount = weightStart
   }
 
   /// Floats of the packed weights for `forward`.
-  public var packedCount: Int { winograd?.packedCount ?? forwardPass.weightCount }
-  /// Floats of the packed weights for `backwardData`.
-  public let packedTransposedCount: Int
+  public var packedCount: Int {
+    readsWeightsInPlace ? geometry.weightCount : winograd?.packedCount ?? forwardPass.weightCount
+  }
+  /// Floats of the packed weights for `backward`.
+  public var packedTransposedCount: Int {
+    readsWeightsInPlace ? geometry.weightCount : winograd?.packedTransposedCount ?? transposedCount
+  }
 
   /// How it is computed, in a word.
   public var method: String { winograd != nil ? "Winograd" : isLinear ? "product" : "direct" }

@@ -15,11 +15,55 @@ public final class LeafLoader: Sendable {
   ///   - microbatch: samples of a leaf, at most.
   ///   - threads: how many load; one keeps up with the engine by far (decoding is about 1 % of training's work).
   ///   - ahead: leaves that are kept ready or in the making.
-  public init(
+  public convenience init(
     source: any SampleSource, preprocessing: Preprocessing, microbatch: Int, threads: Int = 1, ahead: Int = 2
   ) {
+    self.init(microbatch: microbatch, valueCount: preprocessing.valueCount, threads: threads, ahead: ahead) { job in
+      let index = job.request.samples[job.position]
+      do {
+        let sample = try source.sample(at: index)
+        let label = try sample.checkedLabel()
+        try preprocessing.write(
+          sample, index: index, epoch: job.request.epoch, purpose: job.request.purpose,
+          into: job.leaf.images.pointer + job.position * preprocessing.valueCount)
+        return .success(label)
+      } catch {
+        return .failure(SampleError(index: index, underlying: error))
+      }
+    }
+  }
+
+  /// Starts the threads of a loader of crops, for evaluation: what requests then call sample s is crop s mod n of the
+  /// picture s / n, where n is the number of crops of a picture. Crops that are requested in order are those of pictures
+  /// that were decoded once.
+  ///
+  /// - Parameters:
+  ///   - crops: the crops of each picture.
+  ///   - batch: crops of a leaf, at most.
+  public convenience init(
+    source: any SampleSource, preprocessing: Preprocessing, crops: CropScheme, batch: Int, threads: Int = 1,
+    ahead: Int = 2
+  ) {
+    let reader = CropReader(source: source, preprocessing: preprocessing, scheme: crops, threads: threads)
+    self.init(microbatch: batch, valueCount: preprocessing.valueCount, threads: threads, ahead: ahead) { job in
+      let target = job.leaf.images.pointer + job.position * preprocessing.valueCount
+      do throws(SampleError) {
+        return .success(try reader.write(job.request.samples[job.position], into: target))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - valueCount: floats of a sample.
+  ///   - load: puts a sample into its leaf and says its label.
+  private init(
+    microbatch: Int, valueCount: Int, threads: Int, ahead: Int,
+    load: @escaping @Sendable (LeafQueue.Job) -> Result<Int32, SampleError>
+  ) {
     precondition(microbatch > 0 && threads > 0 && ahead > 0, "a loader has threads and room")
-    let queue = Monitor(LeafQueue(ahead: ahead, capacity: microbatch * preprocessing.valueCount))
+    let queue = Monitor(LeafQueue(ahead: ahead, capacity: microbatch * valueCount))
     (self.queue, self.microbatch) = (queue, microbatch)
     for _ in 0..<threads {
       startThread {
@@ -27,7 +71,7 @@ public final class LeafLoader: Sendable {
           fatalError("a loading thread was started with non-standard rounding or flushing of small numbers")
         }
         while let job = queue.wait(for: { $0.isStopped ? .some(nil) : $0.nextJob().map(Optional.some) }) {
-          let result = Self.load(job, source: source, preprocessing: preprocessing)
+          let result = load(job)
           queue.change { $0.finish(job, result) }
         }
       }
@@ -61,22 +105,4 @@ public final class LeafLoader: Sendable {
 
   /// Hands a leaf back whose images are no longer needed.
   public func recycle(_ leaf: LoadedLeaf) { queue.change { $0.recycle(leaf) } }
-
-  private static func load(
-    _ job: LeafQueue.Job, source: any SampleSource, preprocessing: Preprocessing
-  ) -> Result<Int32, SampleError> {
-    let index = job.request.samples[job.position]
-    do {
-      let sample = try source.sample(at: index)
-      guard let label = Int32(exactly: sample.label), label >= 0 else {
-        throw DatasetError.undecodable(sample: sample.name, reason: "its label is \(sample.label)")
-      }
-      try preprocessing.write(
-        sample, index: index, epoch: job.request.epoch, purpose: job.request.purpose,
-        into: job.leaf.images.pointer + job.position * preprocessing.valueCount)
-      return .success(label)
-    } catch {
-      return .failure(SampleError(index: index, underlying: error))
-    }
-  }
 }

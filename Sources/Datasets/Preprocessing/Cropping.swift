@@ -32,11 +32,19 @@ func randomResizedCrop(width: Int, height: Int, random: inout AddressedRandom) -
     x: (width - cropWidth) / 2, y: (height - cropHeight) / 2, width: cropWidth, height: cropHeight)
 }
 
-/// The size at which evaluation looks at a picture before it takes the centre: the shorter side becomes size · 256/224,
-/// rounded to nearest, the longer one keeps the aspect ratio, rounded down as torchvision does.
+/// A side of the GoogLeNet papers' evaluation, which is given for inputs of 224 pixels, for inputs of another size: side ·
+/// size / 224, rounded to nearest.
+func evaluationSide(_ side: Int, imageSize: Int) -> Int { (imageSize * side + 112) / 224 }
+
+/// The size of a picture whose shorter side becomes `shorterSide`; the longer one keeps the aspect ratio, rounded down as
+/// torchvision does.
+func resizedSize(width: Int, height: Int, shorterSide: Int) -> (width: Int, height: Int) {
+  width <= height ? (shorterSide, shorterSide * height / width) : (shorterSide * width / height, shorterSide)
+}
+
+/// The size at which evaluation looks at a picture before it takes the centre: the shorter side becomes size · 256/224.
 func evaluationSize(width: Int, height: Int, imageSize: Int) -> (width: Int, height: Int) {
-  let shorter = (imageSize * 256 + 112) / 224
-  return width <= height ? (shorter, shorter * height / width) : (shorter * width / height, shorter)
+  resizedSize(width: width, height: height, shorterSide: evaluationSide(256, imageSize: imageSize))
 }
 
 /// The central square; half pixels are rounded to even, as torchvision does.
@@ -46,4 +54,20 @@ func centerCrop(width: Int, height: Int, imageSize: Int) -> PixelRectangle {
     return rest / 2 + (rest % 4 == 3 ? 1 : 0)
   }
   return PixelRectangle(x: start(width), y: start(height), width: imageSize, height: imageSize)
+}
+
+/// The squares in the corners (upper left, upper right, lower left, lower right) and the central one.
+func cornersAndCenter(width: Int, height: Int, imageSize: Int) -> [PixelRectangle] {
+  let corners = [0, height - imageSize].flatMap { y in
+    [0, width - imageSize].map { x in PixelRectangle(x: x, y: y, width: imageSize, height: imageSize) }
+  }
+  return corners + [centerCrop(width: width, height: height, imageSize: imageSize)]
+}
+
+/// The largest squares at the beginning, in the centre and at the end of the longer side.
+func threeSquares(width: Int, height: Int) -> [PixelRectangle] {
+  let side = min(width, height)
+  let first = PixelRectangle(x: 0, y: 0, width: side, height: side)
+  let last = PixelRectangle(x: width - side, y: height - side, width: side, height: side)
+  return [first, centerCrop(width: width, height: height, imageSize: side), last]
 }

@@ -132,11 +132,15 @@ public final class Executor {
 
   /// The sums of the samples' losses, without label smoothing, and of right answers.
   ///
-  /// - Parameter statistics: the first `StatisticsLayout.evaluationCount` sums of a leaf, overwritten.
+  /// - Parameters:
+  ///   - statistics: the first `StatisticsLayout.evaluationCount` sums of a leaf, overwritten.
+  ///   - logits: [batch][classes] of the main head, overwritten, for whoever wants them too.
   public func evaluationStep(
-    images: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int32>, statistics: UnsafeMutablePointer<Double>
+    images: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int32>, statistics: UnsafeMutablePointer<Double>,
+    logits: UnsafeMutablePointer<Float>? = nil
   ) {
     runEvaluation(images, labels.count)
+    if let logits { storePanels(tensor(plan.logits, labels.count), nchw: logits, pool: pool) }
     statistics.update(repeating: 0, count: StatisticsLayout.evaluationCount)
     let result = softmaxCrossEntropy(
       logits: tensor(plan.logits, labels.count), labels: labels, smoothing: 0, weight: 1, gradient: nil)
@@ -171,20 +175,25 @@ public final class Executor {
 
   /// A layer's weights, ready for its forward pass.
   func weights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
-    guard case .packedInEachPass = layer.packed else { return packed(layer.packed) }
-    layer.convolution.pack(version + layer.weight, into: floats(plan.filters), pool: pool)
-    return UnsafePointer(floats(plan.filters))
+    switch layer.packed {
+    case .packed(let place): return UnsafePointer(floats(place))
+    case .asTheyAre: return version + layer.weight
+    case .packedInEachPass:
+      layer.convolution.pack(version + layer.weight, into: floats(plan.filters), pool: pool)
+      return UnsafePointer(floats(plan.filters))
+    }
   }
 
   /// A layer's weights, ready for its backward pass.
   func transposedWeights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
+    if case .asTheyAre = layer.packed { return version + layer.weight }
     layer.convolution.packTransposed(version + layer.weight, into: floats(plan.filters), pool: pool)
     return UnsafePointer(floats(plan.filters))
   }
 
   /// A product's weights, ready for its forward pass.
   func weights(_ layer: Plan.ProductLayer) -> UnsafePointer<Float> {
-    guard case .packedInEachPass = layer.packed else { return packed(layer.packed) }
+    if case .packed(let place) = layer.packed { return UnsafePointer(floats(place)) }
     pack(layer, into: plan.filters)
     return UnsafePointer(floats(plan.filters))
   }
@@ -201,11 +210,6 @@ public final class Executor {
     for (part, weight) in layer.weights.enumerated() {
       layer.product.pack(version + weight, part: part, into: floats(place), pool: pool)
     }
-  }
-
-  private func packed(_ weights: Plan.Weights) -> UnsafePointer<Float> {
-    guard case .packed(let place) = weights else { fatalError("weights that no version was packed for") }
-    return UnsafePointer(floats(place))
   }
 
   // MARK: Places in memory

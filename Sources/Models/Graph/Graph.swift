@@ -21,7 +21,7 @@ public struct Graph: Sendable {
   public var heads: [Head] { Head.allCases.filter { logits(of: $0) != nil } }
 
   /// The layers that a value depends on, in order; for the main head's logits, the network as it is at evaluation.
-  func operations(behind value: Value) -> [Operation] {
+  public func operations(behind value: Value) -> [Operation] {
     var needed: Set<Int> = [value.index]
     var chosen: [Operation] = []
     for operation in operations.reversed() {

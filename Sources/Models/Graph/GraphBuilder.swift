@@ -20,7 +20,8 @@ public final class GraphBuilder {
   private var tensors: [TensorDeclaration] = []
   private var valueCount = 1
   private var dropoutCount = 0
-  private(set) var misfit: (layer: String, input: TensorShape)?
+  /// The layers that do not fit their input.
+  private var misfits: [(layer: String, input: TensorShape, head: Head)] = []
 
   init(imageSize: Int, classes: Int, width: Double) {
     input = Value(index: 0, shape: TensorShape(channels: 3, height: imageSize, width: imageSize))
@@ -30,6 +31,12 @@ public final class GraphBuilder {
   /// The layers stated so far as a graph.
   func finish() -> Graph {
     Graph(input: input, operations: operations, valueCount: valueCount, tensors: tensors)
+  }
+
+  /// The first layer whose window does not fit into what the layers before it leave of the image; in evaluation the
+  /// auxiliary heads do not count.
+  func misfit(for mode: Plan.Mode) -> (layer: String, input: TensorShape)? {
+    misfits.first { mode == .training || $0.head == .main }.map { ($0.layer, $0.input) }
   }
 
   /// A channel count at this network's width.
@@ -111,7 +118,7 @@ public final class GraphBuilder {
   public func concatenate(_ parts: [Value], _ name: String) -> Value {
     let first = parts[0].shape
     precondition(
-      parts.allSatisfy { $0.shape.height == first.height && $0.shape.width == first.width } || misfit != nil,
+      parts.allSatisfy { $0.shape.height == first.height && $0.shape.width == first.width } || !misfits.isEmpty,
       "\(name): the parts of a concatenation have one height and width")
     precondition(
       parts.dropLast().allSatisfy { $0.shape.channels % 16 == 0 },
@@ -121,9 +128,12 @@ public final class GraphBuilder {
       .concatenation, name, parts, TensorShape(channels: channels, height: first.height, width: first.width))
   }
 
-  /// The linear layer that ends a head, one output a class, and its loss.
-  public func classifier(_ x: Value, _ name: String) {
+  /// The linear layer that ends a head, one output a class, and its loss; it may begin differently from other layers.
+  public func classifier(_ x: Value, _ name: String, weights: Initializer? = nil, biases: Initializer? = nil) {
+    let others = (self.weights, self.biases)
+    (self.weights, self.biases) = (weights ?? others.0, biases ?? others.1)
     let logits = linear(x, name, exactly: classes)
+    (self.weights, self.biases) = others
     operations.append(Operation(kind: .loss(head), name: name, inputs: [logits], output: nil, head: head))
   }
 
@@ -165,9 +175,7 @@ public final class GraphBuilder {
     return TensorShape(channels: x.shape.channels, height: max(height, 1), width: max(width, 1))
   }
 
-  private func report(_ layer: String, _ x: Value) {
-    if misfit == nil { misfit = (layer, x.shape) }
-  }
+  private func report(_ layer: String, _ x: Value) { misfits.append((layer, x.shape, head)) }
 
   private func declare(
     _ key: String, _ shape: [Int], _ kind: TensorDeclaration.Kind, _ initialization: Initialization

@@ -1,16 +1,19 @@
 /// A model that cannot be built as asked.
 public enum ModelError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// A layer's window does not fit into what the layers before it leave of the image.
-  case imageTooSmall(model: String, imageSize: Int, layer: String, input: TensorShape)
+  /// A layer's window does not fit into what the layers before it leave of the image. `toTrain` and `toEvaluate` are the
+  /// smallest image sizes that do for either.
+  case imageTooSmall(
+    model: String, imageSize: Int, layer: String, input: TensorShape, toTrain: Int, toEvaluate: Int)
   /// A number that is not one a model can have.
   case invalidArgument(model: String, name: String, value: String, expected: String)
 
   /// What happened and what to do.
   public var description: String {
     switch self {
-    case .imageTooSmall(let model, let imageSize, let layer, let input):
+    case .imageTooSmall(let model, let imageSize, let layer, let input, let toTrain, let toEvaluate):
       "\(model): images of \(imageSize)×\(imageSize) pixels are too small: layer \(layer) is left with \(input) values, "
-        + "less than its window; use a larger image size"
+        + "less than its window; use images of at least \(toTrain)×\(toTrain) pixels"
+        + (toEvaluate < toTrain ? " (\(toEvaluate)×\(toEvaluate) without the auxiliary heads, in evaluation)" : "")
     case .invalidArgument(let model, let name, let value, let expected):
       "\(model): \(name) is \(value), which is not \(expected)"
     }

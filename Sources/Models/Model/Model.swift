@@ -12,6 +12,8 @@ public struct Model: Sendable {
   public let width: Double
   /// The layers.
   public let graph: Graph
+  /// Whether the images are large enough for the auxiliary heads too.
+  let fitsTraining: Bool
   /// Every tensor of the state_dict, in its order.
   public let entries: [StateEntry]
   /// How the parameters lie in the flat vector: tensors in the reverse of their state_dict order.
@@ -25,8 +27,12 @@ public struct Model: Sendable {
 
   /// Builds a network.
   ///
+  /// - Parameter mode: what it is for; in evaluation, where they do not run, auxiliary heads may be too large for the
+  ///   images.
   /// - Throws: `ModelError` if the images are too small, or a number is none that a network can have.
-  public init(_ definition: ModelDefinition, classes: Int, imageSize: Int, width: Double) throws(ModelError) {
+  public init(
+    _ definition: ModelDefinition, classes: Int, imageSize: Int, width: Double, for mode: Plan.Mode = .training
+  ) throws(ModelError) {
     func check(_ valid: Bool, _ name: String, _ value: String, _ expected: String) throws(ModelError) {
       guard valid else {
         throw .invalidArgument(model: definition.name, name: name, value: value, expected: expected)
@@ -36,12 +42,14 @@ public struct Model: Sendable {
     try check((1...8192).contains(imageSize), "the image size", "\(imageSize)", "from 1 to 8192 pixels")
     try check(width > 0 && width <= 16, "the width", "\(width)", "above 0 and at most 16")
 
-    let builder = GraphBuilder(imageSize: imageSize, classes: classes, width: width)
-    definition.build(builder)
-    if let misfit = builder.misfit {
+    let builder = definition.stated(imageSize: imageSize, classes: classes, width: width)
+    if let misfit = builder.misfit(for: mode) {
       throw .imageTooSmall(
-        model: definition.name, imageSize: imageSize, layer: misfit.layer, input: misfit.input)
+        model: definition.name, imageSize: imageSize, layer: misfit.layer, input: misfit.input,
+        toTrain: definition.smallestImage(above: imageSize, for: .training),
+        toEvaluate: definition.smallestImage(above: 0, for: .evaluation))
     }
+    fitsTraining = builder.misfit(for: .training) == nil
     let graph = builder.finish()
 
     (self.definition, self.classes, self.imageSize, self.width) = (definition, classes, imageSize, width)

@@ -20,6 +20,20 @@ public struct ModelDefinition: Sendable {
     (self.name, self.summary, self.defaultImageSize) = (name, summary, defaultImageSize)
     (self.auxiliaryWeight, self.labelSmoothing, self.build) = (auxiliaryWeight, labelSmoothing, build)
   }
+
+  /// The layers, stated for an image size, a number of classes and a width.
+  func stated(imageSize: Int, classes: Int, width: Double) -> GraphBuilder {
+    let builder = GraphBuilder(imageSize: imageSize, classes: classes, width: width)
+    build(builder)
+    return builder
+  }
+
+  /// The first image size above another one that every layer's window fits into; it does not depend on channel counts.
+  func smallestImage(above size: Int, for mode: Plan.Mode) -> Int {
+    var size = size + 1
+    while stated(imageSize: size, classes: 1, width: 1).misfit(for: mode) != nil { size += 1 }
+    return size
+  }
 }
 
 /// The models that can be trained; a new one is one file in `Catalog` and one line here.
@@ -28,6 +42,8 @@ public enum ModelCatalog {
   public static let all: [ModelDefinition] = [
     .googLeNetSeed,
     .googLeNet,
+    .googLeNetPaper,
+    .inceptionV3,
   ]
 
   /// The model of a name.

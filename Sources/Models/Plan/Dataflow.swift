@@ -55,8 +55,8 @@ struct Dataflow {
   /// backward, where it runs last, so are the gradients of all its outputs.
   func siblings(of convolution: Int) -> [FusedLayer]? {
     let layer = layers[convolution]
-    guard layer.geometry?.isPointwise == true else { return [layer] }
-    let members = readers[layer.inputs[0].index].filter { layers[$0].geometry?.isPointwise == true }
+    guard layer.isProduct else { return [layer] }
+    let members = readers[layer.inputs[0].index].filter { layers[$0].isProduct }
     return members.first == convolution ? members.map { layers[$0] } : nil
   }
 

@@ -49,6 +49,11 @@ struct FusedLayer {
     if case .convolution(let geometry, _) = operation.kind { geometry } else { nil }
   }
 
+  /// Whether it is a 1×1 convolution over more than a single pixel: a matrix product that siblings can share.
+  var isProduct: Bool {
+    geometry?.isPointwise == true && inputs[0].shape.height * inputs[0].shape.width > 1
+  }
+
   /// Whether it can normalise what it reads while it loads it.
   var normalizesWhatItReads: Bool {
     switch operation.kind {

@@ -39,7 +39,7 @@ struct LayerTable {
         wantsGradient[output.index] = hasParameters || layer.inputs.contains { wantsGradient[$0.index] }
       }
       guard layer.isConvolution, let members = flow.siblings(of: index) else { continue }
-      if layer.geometry?.isPointwise == true {
+      if layer.isProduct {
         declareProduct(members, flow, place)
       } else {
         declareConvolution(layer, flow, place)
@@ -55,7 +55,7 @@ struct LayerTable {
 
   /// Whether a layer can read the network's input in the images' own layout.
   func readsImages(_ layer: FusedLayer) -> Bool {
-    guard layer.isConvolution, layer.geometry?.isPointwise == false else { return false }
+    guard layer.isConvolution, !layer.isProduct else { return false }
     return convolutions[index(of: layer)].convolution.readsImages
   }
 
@@ -125,13 +125,17 @@ struct LayerTable {
       Plan.ConvolutionLayer(
         name: name, convolution: convolution, weight: place(name + ".weight"),
         bias: hasBias ? place(name + ".bias") : nil,
-        packed: reserveWeights(convolution.packedCount, convolution.packedTransposedCount),
+        packed: reserveWeights(
+          convolution.packedCount, convolution.packedTransposedCount, inPlace: convolution.readsWeightsInPlace),
         paddedBias: hasBias ? reserve(geometry.outputChannels) : nil,
         batchNorm: flow.deferredBatchNorm(behind: layer).map(index)))
   }
 
-  private mutating func reserveWeights(_ packedCount: Int, _ packedTransposedCount: Int) -> Plan.Weights {
+  private mutating func reserveWeights(
+    _ packedCount: Int, _ packedTransposedCount: Int, inPlace: Bool = false
+  ) -> Plan.Weights {
     if mode == .evaluation { return .packed(reserve(packedCount)) }
+    if inPlace { return .asTheyAre }
     filterCount = max(filterCount, packedCount, packedTransposedCount)
     return .packedInEachPass
   }

@@ -12,7 +12,7 @@ public struct Plan: Sendable {
     case evaluation
   }
 
-  /// A convolution or linear layer over more than a pixel, and where its weights are.
+  /// A convolution of more than one tap, or a linear layer, and where its weights are.
   struct ConvolutionLayer: Sendable {
     let name: String
     let convolution: Convolution
@@ -33,6 +33,8 @@ public struct Plan: Sendable {
     /// Packed before each pass, at a place that all layers share and that stays in the cache: in training, where packed
     /// weights of a version would be written to memory and read from it only once or twice.
     case packedInEachPass
+    /// In the flat vector: in training, for kernels that read them there.
+    case asTheyAre
   }
 
   /// 1×1 convolutions that read the same tensor, as one matrix product, and where their weights are.

@@ -76,7 +76,7 @@ extension Planner {
     let layer = flow.layers[index], x = operand(layer.inputs[0])
     guard let members = flow.siblings(of: index), let output = layer.output else { return }
     let own = layers.index(of: layer)
-    if layer.geometry?.isPointwise == true {
+    if layer.isProduct {
       append(
         Self.name(of: members), .product(own, x: x, ys: members.compactMap(\.output).map(placement.region)),
         method: "product", multiplyAccumulates: members.reduce(0) { $0 + $1.operation.multiplyAccumulates })
@@ -92,7 +92,7 @@ extension Planner {
     guard let members = flow.siblings(of: index) else { return }
     let own = layers.index(of: layer)
     let dys = members.compactMap(\.output).map(placement.gradient)
-    let isProduct = layer.geometry?.isPointwise == true
+    let isProduct = layer.isProduct
     let biases = isProduct ? layers.products[own].parts.map(\.bias) : [layers.convolutions[own].bias]
     let weights = isProduct ? layers.products[own].weights : [layers.convolutions[own].weight]
     for (member, (bias, dy)) in zip(members, zip(biases, dys)) {

@@ -30,6 +30,7 @@ struct Planner {
 
   private init(_ model: Model, mode: Plan.Mode, maxBatch: Int) {
     precondition(maxBatch > 0, "a batch has samples")
+    precondition(mode == .evaluation || model.fitsTraining, "a model that was built for evaluation is not trained")
     (self.model, self.mode, self.maxBatch) = (model, mode, maxBatch)
     flow = Dataflow(layers: FusedLayer.layers(of: model.graph, mode: mode), valueCount: model.graph.valueCount)
     placement = Placement(

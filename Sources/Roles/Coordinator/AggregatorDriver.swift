@@ -27,7 +27,7 @@ final class AggregatorDriver {
   private let envelope: Envelope
   private let tenure: Tenure
   private let flat: FlatLayout
-  private let bufferCount: Int
+  private let layout: VersionLayout
   private let statisticsCount: Int
   private let pool = BucketPool(bucketSize: FlatLayout.bucketSize)
   private var state: AggregatorState<BucketValue>
@@ -50,11 +50,11 @@ final class AggregatorDriver {
     (self.configuration, self.envelope, self.tenure) = (configuration, envelope, tenure)
     schedule = LearningRateSchedule(configuration)
     flat = training.model.flat
-    bufferCount = training.model.bufferCount
+    layout = VersionLayout(training.model, configuration)
     statisticsCount = training.model.statistics.count
     let plan = configuration.trainingPlan, validation = configuration.validationPlan
     state = AggregatorState(
-      tenure: tenure, gradientBuckets: flat.buckets.count, version: training.step,
+      tenure: tenure, layout: layout, version: training.step,
       leafCount: { pass in
         switch pass.kind {
         case .training: plan.leaves(ofStep: pass.step).leafCount
@@ -188,12 +188,12 @@ final class AggregatorDriver {
 
   private func sendParameters(_ peer: Coordination.PeerID, _ version: Int, _ buckets: Range<Int>) {
     for bucket in buckets {
-      let floats =
-        bucket < flat.buckets.count
-        ? UnsafeBufferPointer(
-          start: UnsafePointer(training.parameters.pointer) + flat.buckets[bucket].lowerBound,
-          count: flat.buckets[bucket].count)
-        : UnsafeBufferPointer(start: UnsafePointer(training.buffers.pointer), count: bufferCount)
+      let place = layout.place(of: bucket, training.model)
+      let average = place.isAveraged ? training.average : nil
+      let storage =
+        place.isBuffers ? average?.buffers ?? training.buffers : average?.parameters ?? training.parameters
+      let floats = UnsafeBufferPointer(
+        start: UnsafePointer(storage.pointer) + place.range.lowerBound, count: place.range.count)
       send(.parameters(Parameters(version: version, bucket: bucket)), to: peer, payload: UnsafeRawBufferPointer(floats))
     }
   }

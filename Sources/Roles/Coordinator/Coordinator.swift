@@ -32,6 +32,9 @@ public final class Coordinator {
   private var isDrained = false
   private let clock = ContinuousClock.now
 
+  /// Threads that update the parameters where the update waits for the whole gradient: workers have nothing to do then.
+  /// Memory, not arithmetic, is what it waits for, so a few are enough (unmeasured beyond two).
+  private static let updateThreads = min(4, ProcessInfo.processInfo.activeProcessorCount)
   /// Between two beats of a worker.
   private static let beat = Duration.seconds(1)
 
@@ -55,7 +58,8 @@ public final class Coordinator {
     do throws(Failure) {
       let snapshot = try Self.initialState(prepared, directory, line)
       let training = try failing {
-        TrainingState(model: prepared.model, configuration: prepared.configuration, from: snapshot)
+        TrainingState(
+          model: prepared.model, configuration: prepared.configuration, from: snapshot, threads: Self.updateThreads)
       }
       record = try RunRecord(directory, prepared, training, line, isNew: !start.isResuming)
       tenure = Tenure(run: directory.runID, term: directory.term)

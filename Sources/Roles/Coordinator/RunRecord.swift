@@ -32,7 +32,7 @@ final class RunRecord {
     try replaceFile(directory.file("config.json"), with: Data((prepared.configuration.json + "\n").utf8))
     metrics = try MetricsLog(directory: directory, resumedAt: training.step)
     checkpoints = CheckpointWriter(
-      directory, prepared.model, prepared.configuration, classNames: prepared.training.classNames,
+      directory, prepared.model, prepared.configuration, classNames: prepared.classNames,
       newestStep: isNew ? nil : training.step)
     status = RunStatus(
       state: "running", step: training.step, steps: prepared.configuration.steps, stateHash: training.stateHash())
@@ -75,7 +75,8 @@ final class RunRecord {
       MetricsLog.Step(
         step: step, epoch: plan.epoch(ofStep: step), loss: m.loss, mainLoss: m.mainLoss, auxLosses: m.auxLosses,
         top1: m.top1,
-        learningRate: learningRate, samples: m.samples, seconds: seconds, imagesPerSecond: speed, stateHash: hash,
+        learningRate: learningRate, gradientNorm: outcome.gradientNorm, samples: m.samples, seconds: seconds,
+        imagesPerSecond: speed, stateHash: hash,
         workers: workers, skipped: outcome.skipped == nil ? nil : true))
     (status.step, status.stateHash) = (step, hash)
     try skip(outcome)

@@ -1,56 +1,67 @@
 import Compute
 import Datasets
-import Foundation
 import Lockstep
 import Models
 import Training
 
-/// What `trainer evaluate` prints.
-public struct EvaluationReport {
-  private let checkpoint: String
-  private let metrics: EvaluationMetrics
-
-  init(checkpoint: String, metrics: EvaluationMetrics) { (self.checkpoint, self.metrics) = (checkpoint, metrics) }
-
-  /// For people.
-  public var text: String {
-    let percent = { (share: Double) in StatusLine.number(share * 100, decimals: 2) + " %" }
-    return "\(checkpoint): top-1 \(percent(metrics.top1)), top-5 \(percent(metrics.top5)), "
-      + "loss \(StatusLine.number(metrics.loss, decimals: 5)) on \(metrics.samples) samples"
-  }
-
-  /// `{"loss":…, "samples":…, "top1":…, "top5":…}`.
-  public var json: String {
-    struct Fields: Encodable {
-      let top1: Double, top5: Double, loss: Double, samples: Int
-    }
-    return jsonLine(Fields(top1: metrics.top1, top5: metrics.top5, loss: metrics.loss, samples: metrics.samples))
-  }
-}
-
 /// `trainer evaluate`: runs a checkpoint over a dataset, on this host.
 ///
 /// - Parameters:
-///   - path: a checkpoint, or a run's folder.
+///   - path: a checkpoint, a run's folder, or a file of PyTorch.
+///   - model: the model, where the file does not say it.
 ///   - spec: the dataset.
-///   - batch: samples that are computed together; sums have the shape of a run with this microbatch.
-public func evaluateCheckpoint(_ path: String, data spec: String, batch: Int, threads: Int) throws(Failure)
-  -> EvaluationReport
-{
+///   - batch: crops that are computed together; with the centre crop, sums have the shape of a run with this microbatch.
+public func evaluateCheckpoint(
+  _ path: String, model: String?, data spec: String, pictures: PictureOptions, batch: Int, threads: Int
+) throws(Failure) -> EvaluationReport {
   try failing {
-    let trained = try TrainedModel(path: path)
-    let dataset = try DatasetCatalog.open(spec, role: .validation, imageSize: trained.model.imageSize)
-    let evaluator = Evaluator(trained, batch: batch, pool: ThreadPool(threads: threads))
-    let signals = SignalWatch.start()
-    defer { withExtendedLifetime(signals) {} }
+    let trained = try TrainedModel(path: path, model: model, imageSize: pictures.imageSize)
     let line = StatusLine()
-    let begin = ContinuousClock.now
-    let metrics = try evaluator.evaluate(dataset) { done, count in
-      if SignalWatch.arrivals.count > 0 { throw Failure(SignalWatch.arrivals.exitCode, "evaluation was interrupted") }
-      let seconds = Double((ContinuousClock.now - begin).components.seconds) + 1e-9
-      let left = StatusLine.duration(seconds / Double(done) * Double(count - done))
-      line.progress("evaluating: \(done) of \(count) samples, \(left) left", isLast: done == count)
+    for remark in trained.remarks { line.warn(remark) }
+    let dataset = try DatasetCatalog.open(spec, role: .validation, imageSize: trained.model.imageSize)
+    let preprocessing = try pictures.preprocessing(
+      for: trained, usual: dataset.defaultNormalization, say: { line.warn($0) })
+    let evaluator = Evaluator(trained, preprocessing: preprocessing, batch: batch, pool: ThreadPool(threads: threads))
+    let progress = PictureProgress("evaluating", "samples", crops: pictures.crops, line)
+    let result = try evaluator.evaluate(dataset, crops: pictures.crops, progress: progress.note)
+    // Names that were given to the model are meant for people; a dataset's may be codes.
+    let known = trained.metadata.classNames
+    let names = known.count == trained.model.classes ? known : dataset.classNames
+    let report = EvaluationReport(checkpoint: path, crops: pictures.crops, result: result, classNames: names)
+    if !report.isTablePrinted {
+      line.warn("the confusion table is left out: it is printed for at most \(EvaluationReport.tableLimit) classes")
     }
-    return EvaluationReport(checkpoint: path, metrics: metrics)
+    return report
+  }
+}
+
+/// Shows how far the work on some pictures is, and ends it on a signal.
+final class PictureProgress {
+  private let work: String, things: String
+  private let crops: CropScheme
+  private let line: StatusLine
+  private let isShown: Bool
+  private let signals = SignalWatch.start()
+  private let begin = ContinuousClock.now
+
+  /// - Parameters:
+  ///   - work: what is done: "evaluating".
+  ///   - things: what pictures are called: "samples".
+  ///   - isShown: false where it is over before anybody asks.
+  init(_ work: String, _ things: String, crops: CropScheme, _ line: StatusLine, isShown: Bool = true) {
+    (self.work, self.things, self.crops, self.line, self.isShown) = (work, things, crops, line, isShown)
+  }
+
+  /// - Parameters:
+  ///   - done: crops that are done.
+  ///   - count: crops in all.
+  func note(done: Int, of count: Int) throws {
+    if SignalWatch.arrivals.count > 0 { throw Failure(SignalWatch.arrivals.exitCode, "\(work) was interrupted") }
+    guard isShown else { return }
+    let left = (ContinuousClock.now - begin) / done * (count - done)
+    let seconds = Double(left.components.seconds) + Double(left.components.attoseconds) * 1e-18
+    line.progress(
+      "\(work): \(done / crops.count) of \(count / crops.count) \(things), \(StatusLine.duration(seconds)) left",
+      isLast: done == count)
   }
 }

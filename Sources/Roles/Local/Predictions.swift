@@ -1,6 +1,7 @@
 import Compute
 import Datasets
-import Foundation
+import Lockstep
+import Models
 import Training
 
 /// What `trainer predict` prints.
@@ -35,26 +36,38 @@ public struct PredictionReport {
 
 /// `trainer predict`: the most probable classes of image files.
 ///
-/// - Parameter path: a checkpoint, or a run's folder.
-public func predictImages(_ files: [String], checkpoint path: String, top: Int, threads: Int) throws(Failure)
-  -> PredictionReport
-{
+/// - Parameters:
+///   - path: a checkpoint, a run's folder, or a file of PyTorch.
+///   - model: the model, where the file does not say it.
+///   - labels: a file of names to use instead of the checkpoint's.
+public func predictImages(
+  _ files: [String], checkpoint path: String, model: String?, labels: String?, top: Int, pictures: PictureOptions,
+  threads: Int
+) throws(Failure) -> PredictionReport {
   try failing {
-    let trained = try TrainedModel(path: path)
-    let evaluator = Evaluator(trained, batch: min(16, max(1, files.count)), pool: ThreadPool(threads: threads))
+    let trained = try TrainedModel(path: path, model: model, imageSize: pictures.imageSize)
+    let names = try labels.map { labels in try readLabels(labels, classes: trained.model.classes) }
     let line = StatusLine()
-    var images: [(file: String, classes: [Prediction])] = []
-    // A batch at a time: memory stays bounded however many files there are.
-    for start in stride(from: 0, to: files.count, by: evaluator.batch) {
-      let part = files[start..<min(files.count, start + evaluator.batch)]
-      let pictures = try part.map { try EncodedSample(imageFile: $0) }
-      for (file, classes) in zip(part, try evaluator.predict(pictures)) {
-        images.append((file, Array(classes.prefix(top))))
-      }
-      if files.count > evaluator.batch {
-        line.progress("\(images.count) of \(files.count) images", isLast: images.count == files.count)
-      }
-    }
-    return PredictionReport(images)
+    for remark in trained.remarks { line.warn(remark) }
+    let preprocessing = try pictures.preprocessing(for: trained, usual: .imagenet, say: { line.warn($0) })
+    let evaluator = Evaluator(
+      trained, preprocessing: preprocessing, batch: min(16, max(1, files.count * pictures.crops.count)),
+      pool: ThreadPool(threads: threads))
+    let progress = PictureProgress(
+      "predicting", "images", crops: pictures.crops, line,
+      isShown: files.count * pictures.crops.count > evaluator.batch)
+    let predictions = try evaluator.predict(
+      ImageFiles(paths: files), crops: pictures.crops, top: top, progress: progress.note)
+    return PredictionReport(
+      zip(files, predictions).map { file, classes in
+        (file, classes.map { names.map($0.named) ?? $0 })
+      })
   }
+}
+
+/// Image files that belong to no dataset, read when they are needed: memory stays bounded however many there are.
+private struct ImageFiles: SampleSource {
+  let paths: [String]
+  var count: Int { paths.count }
+  func sample(at index: Int) throws -> EncodedSample { try EncodedSample(imageFile: paths[index]) }
 }

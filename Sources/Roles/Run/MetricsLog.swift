@@ -24,6 +24,8 @@ public final class MetricsLog {
     public var top1: Double
     /// The rate of this update.
     public var learningRate: Float
+    /// The L2 norm of the mean gradient before clipping, where it is clipped.
+    public var gradientNorm: Double?
     /// Samples of this step.
     public var samples: Int
     /// From the commit before to this one.
@@ -39,7 +41,8 @@ public final class MetricsLog {
 
     enum CodingKeys: String, CodingKey {
       case kind, step, epoch, loss, top1, samples, seconds, workers, skipped
-      case mainLoss = "main_loss", auxLosses = "aux_losses", learningRate = "learning_rate"
+      case mainLoss = "main_loss", auxLosses = "aux_losses", learningRate = "learning_rate", gradientNorm =
+        "gradient_norm"
       case imagesPerSecond = "images_per_second", stateHash = "state_hash"
     }
   }

@@ -12,6 +12,8 @@ struct PreparedRun {
   let validation: (any Dataset)?
   /// The state that a new run starts from; nil when a run is continued, for then it comes from a checkpoint.
   let initial: StateSnapshot?
+  /// The classes' names, which checkpoints keep.
+  let classNames: [String]
   /// Things the user should know, such as heads that were started anew.
   let remarks: [String]
 
@@ -41,8 +43,12 @@ struct PreparedRun {
       try Model(definition, classes: classes, imageSize: imageSize, width: try options.number("width") ?? 1)
     }
 
+    let labels = options.text("labels")
+    let names = try labels.map { path throws(Failure) in try readLabels(path, classes: classes) }
+
     var remarks: [String] = []
     var initial: StateSnapshot?
+    var transformsInput = false
     let seed = try options.number("seed", UInt64.self) ?? 0
     let initialState: Digest
     if let stored = start.stored, options.text("init-from") == stored.initFrom {
@@ -52,8 +58,10 @@ struct PreparedRun {
       if let path = options.text("init-from") {
         let inherited = try failing { try InheritedState(path: path, model: model, seed: seed) }
         state = inherited.state
-        if !inherited.startedAnew.isEmpty {
-          remarks.append("\(path) does not fit in \(inherited.startedAnew.joined(separator: ", ")): started anew")
+        transformsInput = inherited.transformsInput
+        remarks += inherited.remarks
+        if transformsInput, options.text("transform-input") == nil {
+          remarks.append("'\(path)' says that its weights want transform_input: pictures go through it in this run too")
         }
       } else {
         state = StateSnapshot(initialStateOf: model, seed: seed)
@@ -84,9 +92,11 @@ struct PreparedRun {
       configuration.validationFingerprint = try failing { try validation.fingerprint() }
     }
     configuration.initFrom = options.text("init-from")
+    configuration.transformInput = try options.flag("transform-input") ?? transformsInput
+    configuration.labels = labels
     configuration.seed = seed
     (configuration.globalBatch, configuration.microbatch) = (batch.global, batch.micro)
-    try configuration.apply(options)
+    try configuration.apply(options, stepsPerEpoch: plan.stepsPerEpoch)
     do { try configuration.validate() } catch { throw Failure(.usage, "\(error)") }
 
     for size in configuration.trainingPlan.leafSizes {
@@ -108,7 +118,7 @@ struct PreparedRun {
       }
     }
     (self.configuration, self.model, self.training, self.validation) = (configuration, model, training, validation)
-    (self.initial, self.remarks) = (initial, remarks)
+    (self.initial, self.remarks, classNames) = (initial, remarks, names ?? training.classNames)
   }
 
   /// The option that decides a key of the configuration.
@@ -140,20 +150,39 @@ struct PreparedRun {
 
 extension RunConfiguration {
   /// Takes over the options that neither the model nor the data decide.
-  fileprivate mutating func apply(_ options: RunOptions) throws(Failure) {
+  fileprivate mutating func apply(_ options: RunOptions, stepsPerEpoch: Int) throws(Failure) {
+    func steps(_ key: String, orEpochs epochs: String) throws(Failure) -> Int? {
+      if let count = try options.number(key, Int.self) { return count }
+      guard let count = try options.number(epochs, Double.self) else { return nil }
+      guard count >= 0, count <= 1_000_000 else {
+        throw Failure(.usage, "--\(epochs): \(count) is not between 0 and 1,000,000")
+      }
+      return Int((count * Double(stepsPerEpoch)).rounded())
+    }
     width = try options.number("width") ?? width
     augment = try options.choice("augment") ?? augment
     shuffle = try options.flag("shuffle") ?? shuffle
     learningRate = try options.number("learning-rate") ?? learningRate
     momentum = try options.number("momentum") ?? momentum
     nesterov = try options.flag("nesterov") ?? nesterov
+    optimizer = try options.choice("optimizer") ?? optimizer
+    rmspropDecay = try options.number("rmsprop-decay") ?? rmspropDecay
+    // An epsilon that is left over from another optimizer says nothing.
+    epsilon = try optimizer.defaultEpsilon.map { value throws(Failure) in try options.number("epsilon") ?? value }
+    larsTrust = try options.number("lars-trust") ?? larsTrust
+    clipNorm = try options.numberOrNone("clip-norm") ?? clipNorm
+    average = try options.choice("average") ?? average
+    averageDecay = try options.number("average-decay") ?? averageDecay
+    averageStart = try options.number("average-start") ?? averageStart
+    trunkLearningRateFactor = try options.number("trunk-learning-rate-factor") ?? trunkLearningRateFactor
+    freeze = options.list("freeze") ?? freeze
     weightDecay = try options.number("weight-decay") ?? weightDecay
     decay = try options.choice("decay") ?? decay
     schedule = try options.choice("schedule") ?? schedule
-    scheduleStepSize = try options.number("schedule-step-size") ?? scheduleStepSize
+    scheduleStepSize = try steps("schedule-step-size", orEpochs: "schedule-step-epochs") ?? scheduleStepSize
     scheduleGamma = try options.number("schedule-gamma") ?? scheduleGamma
     schedulePower = try options.number("schedule-power") ?? schedulePower
-    warmupSteps = try options.number("warmup-steps") ?? warmupSteps
+    warmupSteps = try steps("warmup-steps", orEpochs: "warmup-epochs") ?? warmupSteps
     labelSmoothing = try options.number("label-smoothing") ?? labelSmoothing
     auxWeight = try options.number("aux-weight") ?? auxWeight
     dropout = try options.flag("dropout") ?? dropout

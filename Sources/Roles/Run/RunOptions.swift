@@ -11,8 +11,15 @@ public struct RunOptions: Sendable {
     "model", "classes", "image-size", "width", "data", "validation", "epochs", "steps", "global-batch", "microbatch",
     "learning-rate", "momentum", "nesterov", "weight-decay", "decay", "schedule", "schedule-step-size",
     "schedule-gamma",
-    "schedule-power", "warmup-steps", "label-smoothing", "aux-weight", "dropout", "augment", "shuffle", "normalization",
-    "seed", "init-from", "output", "checkpoint-every", "keep",
+    "schedule-step-epochs", "schedule-power", "warmup-steps", "warmup-epochs", "label-smoothing", "aux-weight",
+    "dropout", "augment", "shuffle", "normalization",
+    "seed", "init-from", "transform-input", "freeze", "optimizer", "trunk-learning-rate-factor", "rmsprop-decay",
+    "epsilon", "lars-trust", "clip-norm", "average", "average-decay", "average-start", "output", "checkpoint-every",
+    "keep", "labels",
+  ]
+  /// Lengths that may be given in steps or in epochs.
+  private static let lengths = [
+    ["steps", "epochs"], ["schedule-step-size", "schedule-step-epochs"], ["warmup-steps", "warmup-epochs"],
   ]
   /// Keys of `config.json` that are results, not choices: accepted in a file and left out.
   private static let derived = [
@@ -34,12 +41,12 @@ public struct RunOptions: Sendable {
   /// Forgets a value.
   public mutating func remove(_ key: String) { values[key] = nil }
 
-  /// These options, completed by those of a weaker source. A length given in steps hides one given in epochs.
+  /// These options, completed by those of a weaker source. A length given in steps hides one given in epochs, and the other
+  /// way round.
   public func over(_ weaker: RunOptions) -> RunOptions {
     var result = weaker
-    if values["steps"] != nil || values["epochs"] != nil {
-      result.values["steps"] = nil
-      result.values["epochs"] = nil
+    for keys in Self.lengths where keys.contains(where: { values[$0] != nil }) {
+      for key in keys { result.values[key] = nil }
     }
     result.values.merge(values) { $1 }
     return result
@@ -57,7 +64,7 @@ public struct RunOptions: Sendable {
     return result
   }
 
-  /// Options given by a JSON file: one object of flags' names and values.
+  /// Options given by a JSON file: one object of flags' names and values; a list of strings is a value too.
   public static func fromFile(_ path: String) throws(Failure) -> RunOptions {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw Failure(.badData, "cannot read the configuration file \(path)")
@@ -102,6 +109,16 @@ public struct RunOptions: Sendable {
     }
   }
 
+  /// A number that may be taken back with the word `none`: the outer nil where it was not given.
+  func numberOrNone(_ key: String) throws(Failure) -> Double?? {
+    text(key) == "none" ? .some(nil) : try number(key, Double.self).map { .some($0) }
+  }
+
+  /// Words between commas.
+  func list(_ key: String) -> [String]? {
+    values[key].map { $0.split(separator: ",").map(String.init) }
+  }
+
   func choice<Value: RawRepresentable & CaseIterable>(_ key: String) throws(Failure) -> Value?
   where Value.RawValue == String {
     guard let text = values[key] else { return nil }
@@ -127,6 +144,8 @@ private struct ConfigurationValue: Decodable {
       text = String(value)
     } else if let value = try? container.decode(Double.self) {
       text = String(value)
+    } else if let value = try? container.decode([String].self) {
+      text = value.joined(separator: ",")
     } else {
       text = try container.decode(String.self)
     }

@@ -24,8 +24,8 @@ extension Worker {
     case .sendControl(let message): _ = control.send(Frame(copying: message.encode(envelope)))
     case .sendBulk(let message): send(message, envelope)
     case .welcomed(let welcome, let tenure): configure(welcome, tenure)
-    case .storeParameters(let version, let bucket): store(version, bucket)
-    case .versionComplete: break
+    case .storeParameters(let weights, let bucket): store(weights, bucket)
+    case .weightsComplete: break
     case .startLeaf(let task): begin(task)
     case .free(let pass, let subtree): assignment?.memory.freeSum(pass, subtree)
     case .event(let event): note(event)
@@ -56,13 +56,15 @@ extension Worker {
       return
     }
     guard let assignment else { return }
-    handle(.configured(.init(gradientBuckets: assignment.model.flat.buckets.count, leafCount: assignment.data.shape)))
+    let layout = VersionLayout(assignment.model, assignment.configuration)
+    handle(.configured(.init(layout: layout, leafCount: assignment.data.shape)))
   }
 
   private func begin(_ task: LeafTask) {
     guard var assignment else { return }
-    guard let arena = assignment.memory.arena, arena.version == task.pass.version else {
-      preconditionFailure("a leaf begins once its version is complete")
+    let weights = VersionLayout(assignment.model, assignment.configuration).weights(readBy: task.pass)
+    guard let arena = assignment.memory.arena, arena.weights == weights else {
+      preconditionFailure("a leaf begins once its weights are complete")
     }
     let siblings = task.climb.map { step in
       guard let sum = assignment.memory.sum(task.pass, step.sibling) else {
@@ -79,12 +81,12 @@ extension Worker {
         epoch: assignment.data.epoch(of: task.pass), set: assignment.data.set(of: task.pass)))
   }
 
-  private func store(_ version: Int, _ bucket: Int) {
-    guard let (_, payload) = awaited, let flat = assignment?.model.flat, let buffers = assignment?.model.bufferCount,
-      let arena = assignment?.memory.arena(for: version)
-    else { return }
-    let isBuffers = bucket == flat.buckets.count
-    let count = isBuffers ? buffers : flat.buckets[bucket].count
+  private func store(_ weights: Weights, _ bucket: Int) {
+    guard let (_, payload) = awaited, let assignment, let arena = self.assignment?.memory.arena(for: weights) else {
+      return
+    }
+    let place = VersionLayout(assignment.model, assignment.configuration).place(of: bucket, assignment.model)
+    let count = place.range.count
     guard payload.count == count * MemoryLayout<Float>.size else {
       ending = (
         Int(ExitCode.mismatch.rawValue),
@@ -92,7 +94,7 @@ extension Worker {
       )
       return
     }
-    let target = isBuffers ? arena.buffers.pointer : arena.parameters.pointer + flat.buckets[bucket].lowerBound
+    let target = (place.isBuffers ? arena.buffers : arena.parameters).pointer + place.range.lowerBound
     UnsafeMutableRawBufferPointer(start: target, count: payload.count).copyMemory(from: payload)
   }
 

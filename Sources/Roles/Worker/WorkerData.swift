@@ -47,7 +47,8 @@ final class WorkerData {
         source: source,
         preprocessing: Preprocessing(
           imageSize: configuration.imageSize, normalization: configuration.normalization,
-          augmentation: configuration.augment, seed: configuration.seed),
+          transformsInput: configuration.transformInput, augmentation: configuration.augment,
+          seed: configuration.seed),
         microbatch: configuration.microbatch, threads: 1, ahead: Self.ahead)
     }
     var loaders = [

@@ -1,17 +1,18 @@
 import Compute
+import Coordination
 import Lockstep
 import Wire
 
-/// One version of the parameters as it arrives, bucket by bucket.
+/// The weights of one version as they arrive, bucket by bucket.
 ///
 /// The event loop fills it; the engine reads it once it is complete. So nobody writes what somebody else reads.
 final class VersionArena: @unchecked Sendable {
-  let version: Int
+  let weights: Weights
   let parameters: FloatStorage
   let buffers: FloatStorage
 
-  init(version: Int, parameters: FloatStorage, buffers: FloatStorage) {
-    (self.version, self.parameters, self.buffers) = (version, parameters, buffers)
+  init(_ weights: Weights, parameters: FloatStorage, buffers: FloatStorage) {
+    (self.weights, self.parameters, self.buffers) = (weights, parameters, buffers)
   }
 }
 
@@ -64,9 +65,9 @@ struct WorkerMemory {
     freeGradients.append(sum.gradient)
   }
 
-  /// Where a version's buckets go; a new place when the version is new.
-  mutating func arena(for version: Int) -> VersionArena {
-    if let arena, arena.version == version { return arena }
+  /// Where the buckets of some weights go; a new place when they are new.
+  mutating func arena(for weights: Weights) -> VersionArena {
+    if let arena, arena.weights == weights { return arena }
     if let old = arena { freeArenas.append(old) }
     var storage: (FloatStorage, FloatStorage)?
     // The engine may still hold the version before; whatever it has let go of can be written again.
@@ -75,8 +76,8 @@ struct WorkerMemory {
       storage = (free.parameters, free.buffers)
       break
     }
-    let (parameters, buffers) = storage ?? (FloatStorage(count: flatCount), FloatStorage(count: max(1, bufferCount)))
-    let made = VersionArena(version: version, parameters: parameters, buffers: buffers)
+    let (parameters, buffers) = storage ?? (FloatStorage(count: flatCount), FloatStorage(count: bufferCount))
+    let made = VersionArena(weights, parameters: parameters, buffers: buffers)
     arena = made
     return made
   }

@@ -2,10 +2,13 @@ import Compute
 import Lockstep
 import Models
 
-/// One version of a run on disk: a file of parameters and buffers, and one of the optimizer's state beside it.
+/// One version of a run on disk: a file of parameters and buffers, one of the optimizer's state beside it, and one of the
+/// averaged weights where the run keeps an average.
 ///
 /// `step-00000100.safetensors` has every entry of the state_dict under its name; `step-00000100.optimizer.safetensors` the
-/// optimizer's vectors under the parameters' names. Both are sealed (`SealedTensorFile`), and each names the version.
+/// optimizer's vectors under the parameters' names; `step-00000100.averaged.safetensors` again every entry of the
+/// state_dict, averaged: a file like the first, for whoever uses the model. All are sealed (`SealedTensorFile`), and each
+/// names the version.
 public struct Checkpoint: Sendable {
   /// What the file says of itself.
   public var metadata: CheckpointMetadata
@@ -17,6 +20,17 @@ public struct Checkpoint: Sendable {
 
   /// The name of a version's file of optimizer state.
   public static func optimizerFileName(step: Int) -> String { stem(step) + ".optimizer.safetensors" }
+
+  /// The name of a version's file of averaged weights.
+  public static func averagedFileName(step: Int) -> String { stem(step) + ".averaged.safetensors" }
+
+  /// The version that one of its files is of; nil for other names.
+  static func step(ofAnyFileName name: String) -> Int? {
+    for part in [".optimizer.safetensors", ".averaged.safetensors"] where name.hasSuffix(part) {
+      return step(ofFileName: name.dropLast(part.count) + ".safetensors")
+    }
+    return step(ofFileName: name)
+  }
 
   /// The version that a file of parameters is of; nil for other names.
   public static func step(ofFileName name: String) -> Int? {
@@ -33,15 +47,19 @@ public struct Checkpoint: Sendable {
 
   /// Writes parameters and buffers, with their `state_hash`.
   ///
+  /// - Parameters:
+  ///   - keys: tensors that are not written; without all of them there is no `state_hash`.
+  ///   - notes: what the file's metadata say besides.
   /// - Throws: `.cannotWrite`; a file that was there before then remains.
   public static func writeParameters(
-    _ state: StateSnapshot, of model: Model, metadata: CheckpointMetadata, to path: String
+    _ state: StateSnapshot, of model: Model, leavingOut keys: Set<String> = [], metadata: CheckpointMetadata,
+    notes: [String: String] = [:], to path: String
   ) throws(CheckpointError) {
     precondition(
       metadata.model == model.definition.name && metadata.classes == model.classes && metadata.width == model.width
         && metadata.imageSize == model.imageSize, "metadata of this model")
     let (parameters, buffers) = (state.parameters.pointer, state.buffers.pointer)
-    let tensors = model.stateTensors.map { tensor -> SealedTensor in
+    let tensors = model.stateTensors.filter { !keys.contains($0.entry.key) }.map { tensor -> SealedTensor in
       let values: SealedTensor.Values =
         switch tensor.source {
         case .parameters(let offset): .floats(UnsafePointer(parameters + offset))
@@ -52,8 +70,8 @@ public struct Checkpoint: Sendable {
     }
     var metadata = metadata
     metadata.step = state.step
-    metadata.stateHash = state.hash(model)
-    try SealedTensorFile.write(tensors, metadata: metadata.strings, to: path)
+    metadata.stateHash = keys.isEmpty ? state.hash(model) : nil
+    try SealedTensorFile.write(tensors, metadata: metadata.strings.merging(notes) { $1 }, to: path)
     withExtendedLifetime(state) {}
   }
 
@@ -80,7 +98,7 @@ public struct Checkpoint: Sendable {
     withExtendedLifetime(state) {}
   }
 
-  /// Reads a version, checking digests, names and shapes, and that both files are of the same version of the same run.
+  /// Reads a version, checking digests, names and shapes, and that all files are of the same version of the same run.
   ///
   /// - Throws: `.damaged`, or `.mismatch` where the files are whole but of another model.
   public static func read(
@@ -95,6 +113,10 @@ public struct Checkpoint: Sendable {
     }
     var state = try StateSnapshot.reading(file, model: model, step: step, tolerance: .none).state
     guard metadata.stateHash == state.hash(model) else { throw file.damaged("its tensors do not have its state_hash") }
+
+    if configuration.average != .none {
+      state.average = try readAverage(directory: directory, of: file, step: step, model: model)
+    }
 
     let optimizer = OptimizerCatalog.optimizer(for: configuration)
     let companion = try SealedTensorFile(

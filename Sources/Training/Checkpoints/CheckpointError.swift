@@ -8,15 +8,19 @@ public enum CheckpointError: Error, Hashable, Sendable {
   case cannotWrite(path: String, reason: String)
   /// A file is whole, but of another model.
   case mismatch(path: String, key: String, expected: String, found: String)
+  /// A file is whole, but lacks tensors of the model or has others.
+  case otherTensors(path: String, model: String, missing: [String], unexpected: [String])
+  /// A file does not say which model it is of, and its tensors do not tell.
+  case unknownModel(path: String, nearest: String, missing: [String], unexpected: [String])
   /// A directory has no checkpoint that can be used.
   case noCheckpoint(directory: String, skipped: [SkippedCheckpoint])
 
   /// The exit code a program ends with.
   public var exitCode: Int32 {
     switch self {
-    case .damaged, .noCheckpoint: 65
+    case .damaged, .noCheckpoint, .unknownModel: 65
     case .cannotWrite: 73
-    case .mismatch: 78
+    case .mismatch, .otherTensors: 78
     }
   }
 
@@ -44,12 +48,31 @@ extension CheckpointError: CustomStringConvertible {
     case .damaged(_, let reason), .cannotWrite(_, let reason): reason
     case .mismatch(let path, let key, let expected, let found):
       "'\(path)' does not fit the model: '\(key)' is \(found) there and \(expected) in the model; "
-        + "use the --model, --classes and --width that the file was written with, or another file"
+        + "use the --model, --classes, --width and --image-size that the file was written with, or another file"
+    case .otherTensors(let path, let model, let missing, let unexpected):
+      "'\(path)' does not fit \(model): " + Self.differences(missing, unexpected)
+        + "; use the --model that the file was written with, or another file"
+    case .unknownModel(let path, let nearest, let missing, let unexpected):
+      "'\(path)' does not say which model it is of, and its tensors are those of none; the nearest is \(nearest), of which "
+        + Self.differences(missing, unexpected) + "; name the model with --model, or use another file"
     case .noCheckpoint(let directory, let skipped):
       skipped.isEmpty
         ? "'\(directory)' holds no checkpoint; start the run anew, or name another directory"
         : "'\(directory)' holds no whole checkpoint; start the run anew. "
           + skipped.map { "Step \($0.step): \($0.reason)" }.joined(separator: "; ")
     }
+  }
+
+  private static func differences(_ missing: [String], _ unexpected: [String]) -> String {
+    var parts: [String] = []
+    if !missing.isEmpty { parts.append("it lacks \(list(missing))") }
+    if !unexpected.isEmpty { parts.append("it has \(list(unexpected)), which the model has not") }
+    return parts.joined(separator: ", and ")
+  }
+
+  /// The first few of some names, and how many there are.
+  static func list(_ names: [String]) -> String {
+    let shown = names.prefix(6).joined(separator: ", ")
+    return names.count > 6 ? "\(shown), … (\(names.count) in all)" : shown
   }
 }

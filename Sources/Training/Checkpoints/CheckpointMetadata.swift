@@ -18,6 +18,8 @@ public struct CheckpointMetadata: Hashable, Sendable {
   public var width: Double
   /// How pixel values become inputs; nil where the file has never seen data.
   public var normalization: PixelNormalization?
+  /// Whether normalised pictures go through torchvision's `transform_input` as well.
+  public var transformsInput = false
   /// The classes' names; empty where they are unknown.
   public var classNames: [String]
   /// The version: the step that made it.
@@ -39,6 +41,7 @@ public struct CheckpointMetadata: Hashable, Sendable {
   public init(configuration: RunConfiguration, classNames: [String], runID: Digest, step: Int) {
     (model, classes, imageSize) = (configuration.model, configuration.classes, configuration.imageSize)
     (width, normalization) = (configuration.width, configuration.normalization)
+    transformsInput = configuration.transformInput
     (self.configuration, self.classNames, self.runID, self.step) = (configuration, classNames, runID, step)
   }
 
@@ -53,6 +56,7 @@ public struct CheckpointMetadata: Hashable, Sendable {
       "class_names": JSONValue.array(classNames.map { .string($0) }).description,
     ]
     strings["normalization"] = normalization?.rawValue
+    if transformsInput { strings["transform_input"] = "true" }
     strings["run_id"] = runID?.hex
     strings["state_hash"] = stateHash?.hex
     if let configuration {
@@ -84,6 +88,7 @@ public struct CheckpointMetadata: Hashable, Sendable {
     (model, classes, imageSize) = (try string("model"), try number("classes"), try number("image_size"))
     (width, step) = (try number("width"), try number("step"))
     normalization = file.metadata["normalization"].flatMap { PixelNormalization(rawValue: $0) }
+    transformsInput = try Self.transformsInput(file)
     runID = file.metadata["run_id"].flatMap { Digest(hex: $0) }
     stateHash = file.metadata["state_hash"].flatMap { Digest(hex: $0) }
     let names = (try? JSONValue(parsing: Array((file.metadata["class_names"] ?? "[]").utf8)))?.arrayValue ?? []
@@ -94,6 +99,21 @@ public struct CheckpointMetadata: Hashable, Sendable {
       } catch {
         throw file.damaged("its configuration cannot be read (\(error)); it is of another version of this program")
       }
+    }
+  }
+
+  /// What a file says that these are not.
+  func notes(of file: SealedTensorFile) -> [String: String] {
+    let known = Set(strings.keys).union([SealedTensorFile.digestKey, "trajectory_digest"])
+    return file.metadata.filter { !known.contains($0.key) }
+  }
+
+  /// Reads `transform_input`, which only files whose weights want it have.
+  static func transformsInput(_ file: SealedTensorFile) throws(CheckpointError) -> Bool {
+    switch file.metadata["transform_input"] {
+    case nil, "false": return false
+    case "true": return true
+    case .some(let text): throw file.damaged("its metadata 'transform_input' are '\(text)', neither true nor false")
     }
   }
 }

@@ -28,7 +28,8 @@ public struct CheckpointStore: Sendable {
 
   /// Writes a version, names it in `latest` and removes versions beyond those that are kept.
   ///
-  /// The optimizer's file is written first, so that a file of parameters always has its companion.
+  /// The files of the optimizer and of the average are written first, so that a file of parameters always has its
+  /// companions.
   ///
   /// - Returns: the path of the file of parameters.
   /// - Throws: `.cannotWrite`; every older version is then still there.
@@ -49,6 +50,11 @@ public struct CheckpointStore: Sendable {
     try Checkpoint.writeOptimizerState(
       state, of: model, optimizer: optimizer, metadata: metadata,
       to: self.path(Checkpoint.optimizerFileName(step: state.step)))
+    if let average = state.average {
+      try Checkpoint.writeAverage(
+        average, of: state, model, kind: configuration.average, metadata: metadata,
+        to: self.path(Checkpoint.averagedFileName(step: state.step)))
+    }
     try Checkpoint.writeParameters(state, of: model, metadata: metadata, to: path)
     do throws(InterchangeError) {
       let latest = Checkpoint.fileName(step: state.step) + "\n"
@@ -94,11 +100,9 @@ public struct CheckpointStore: Sendable {
   private func prune(newest: Int) {
     let kept = Set(steps().prefix(keep) + [newest])
     for name in files().sorted(by: >) {
-      let step = Checkpoint.step(
-        ofFileName: name.replacingOccurrences(of: ".optimizer.safetensors", with: ".safetensors"))
-      let isOld = step.map { !kept.contains($0) } ?? false
+      let isOld = Checkpoint.step(ofAnyFileName: name).map { !kept.contains($0) } ?? false
       let isPartial = name.hasPrefix(".step-") && name.hasSuffix(".partial")
-      // In descending order "step-N.safetensors" goes before its companion: none is ever without one.
+      // In descending order "step-N.safetensors" goes before its companions: none is ever without them.
       if isOld || isPartial { unlink(path(name)) }
     }
   }

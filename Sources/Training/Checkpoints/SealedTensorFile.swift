@@ -31,7 +31,8 @@ struct SealedTensor {
   }
 }
 
-/// A safetensors file that knows what it should hold: no bit of it can change unnoticed.
+/// A safetensors file that knows what it should hold: no bit of it can change unnoticed. Files of other programs, PyTorch's
+/// among them, are read too; they know no such thing.
 ///
 /// Its metadata have a `content_digest`, the XXH3-128 digest of a manifest, which is this text:
 ///
@@ -53,6 +54,8 @@ struct SealedTensorFile {
   let shapes: [String: [Int]]
   /// Whether it has a digest, and so was checked; files of other programs have none.
   let isSealed: Bool
+  /// What a user should know about how the file was read.
+  let remarks: [String]
   private let floats: [String: FloatStorage]
   private let integers: [String: [Int64]]
 
@@ -76,16 +79,18 @@ struct SealedTensorFile {
     self.path = path
     var floats: [String: FloatStorage] = [:]
     var integers: [String: [Int64]] = [:]
+    var shapes: [String: [Int]] = [:]
     var tensors: [SealedTensor] = []
     do throws(InterchangeError) {
-      let file = try TensorFile(path: path)
-      metadata = file.metadata
-      for info in file.tensors {
-        if info.element == .int64 {
+      let file = try openTensors(path)
+      (metadata, remarks) = (file.metadata, file.remarks)
+      for info in file.descriptions {
+        shapes[info.name] = info.shape
+        if info.element.isInteger {
           let values = try file.integers(info.name)
           integers[info.name] = values
           tensors.append(SealedTensor(name: info.name, shape: info.shape, values: .integers(values)))
-        } else {
+        } else if info.element.isFloatingPoint {
           let storage = FloatStorage(count: info.count)
           try file.read(info.name, into: storage.pointer, count: info.count)
           floats[info.name] = storage
@@ -97,7 +102,7 @@ struct SealedTensorFile {
       throw CheckpointError(error, path: path)
     }
     (self.floats, self.integers) = (floats, integers)
-    shapes = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.shape) })
+    self.shapes = shapes
     isSealed = metadata[Self.digestKey] != nil
     if isSealed {
       var rest = metadata
@@ -114,10 +119,10 @@ struct SealedTensorFile {
     .damaged(path: path, reason: "'\(path)' is damaged: \(reason); use an older checkpoint, or copy the file again")
   }
 
-  /// The values of a Float32 tensor; nil where there is none of this name.
+  /// The values of a floating-point tensor; nil where there is none of this name.
   func floats(_ name: String) -> FloatStorage? { floats[name] }
 
-  /// The values of an Int64 tensor; nil where there is none of this name.
+  /// The values of a tensor of integers; nil where there is none of this name.
   func integers(_ name: String) -> [Int64]? { integers[name] }
 
   private static func digest(_ tensors: [SealedTensor], metadata: [String: String]) -> Digest {

@@ -6,6 +6,8 @@ import Models
 enum StateTolerance {
   /// Only `num_batches_tracked` may be missing; it is then 0.
   case none
+  /// Auxiliary heads may be missing or of other shapes as well: evaluation does not use them.
+  case anyAuxiliaryHeads
   /// Auxiliary heads may be missing, and classifiers may be for other classes: these start anew.
   case otherHeads(seed: UInt64)
 }
@@ -15,7 +17,8 @@ extension StateSnapshot {
   /// state in it.
   ///
   /// - Returns: the state, and the keys that were started anew.
-  /// - Throws: `.mismatch` for the first key that does not fit; `.damaged` where a tensor is of another element.
+  /// - Throws: `.otherTensors` where some are missing or unexpected, `.mismatch` for the first one of another shape or
+  ///   element.
   static func reading(
     _ file: SealedTensorFile, model: Model, step: Int, tolerance: StateTolerance
   ) throws(CheckpointError) -> (state: StateSnapshot, startedAnew: [String]) {
@@ -27,10 +30,24 @@ extension StateSnapshot {
       state = StateSnapshot(
         step: step, parameters: FloatStorage(count: model.flat.count), buffers: FloatStorage(count: model.bufferCount),
         batchCounts: Array(repeating: 0, count: model.batchNorms.count), optimizerState: [])
-    case .otherHeads(let seed):
-      anew = model.keysToStartAnew(file)
+    case .anyAuxiliaryHeads, .otherHeads:
+      let seed: UInt64
+      if case .otherHeads(let given) = tolerance {
+        (anew, seed) = (model.keysToStartAnew(file), given)
+      } else {
+        (anew, seed) = (model.auxiliaryKeysThatDiffer(file), 0)
+      }
       state = StateSnapshot(initialStateOf: model, seed: seed)
       state.step = step
+    }
+    let known = Set(model.entries.map(\.key))
+    let missing = model.entries.filter { entry in
+      entry.role != .batchCount && file.shapes[entry.key] == nil && !anew.contains(entry.key)
+    }
+    let unexpected = file.shapes.keys.filter { !known.contains($0) }.sorted()
+    guard missing.isEmpty, unexpected.isEmpty else {
+      throw .otherTensors(
+        path: file.path, model: model.definition.name, missing: missing.map(\.key), unexpected: unexpected)
     }
     for tensor in model.stateTensors where !anew.contains(tensor.entry.key) {
       switch tensor.source {
@@ -44,20 +61,17 @@ extension StateSnapshot {
         state.batchCounts[index] = count[0]
       }
     }
-    let known = Set(model.entries.map(\.key))
-    if let key = file.shapes.keys.filter({ !known.contains($0) }).min() {
-      throw .mismatch(
-        path: file.path, key: key, expected: "no tensor", found: "a tensor of the shape \(file.shapes[key] ?? [])")
-    }
     return (state, model.entries.map(\.key).filter(anew.contains))
   }
 
   private static func copy(
     _ tensor: StateTensor, from file: SealedTensorFile, to target: UnsafeMutablePointer<Float>
   ) throws(CheckpointError) {
-    guard let shape = file.shapes[tensor.entry.key] else { throw mismatch(tensor, file, found: "missing") }
+    guard let shape = file.shapes[tensor.entry.key] else { preconditionFailure("missing tensors were found before") }
     guard shape == tensor.entry.shape else { throw mismatch(tensor, file, found: "of the shape \(shape)") }
-    guard let values = file.floats(tensor.entry.key) else { throw mismatch(tensor, file, found: "of whole numbers") }
+    guard let values = file.floats(tensor.entry.key) else {
+      throw mismatch(tensor, file, found: "not of floating-point numbers")
+    }
     target.update(from: values.pointer, count: tensor.count)
   }
 
@@ -79,11 +93,17 @@ extension Model {
     return anew
   }
 
+  /// The keys of auxiliary heads that a file cannot give: those that it lacks or has in another shape.
+  fileprivate func auxiliaryKeysThatDiffer(_ file: SealedTensorFile) -> Set<String> {
+    Set(entries.filter { $0.group != Head.main.rawValue && file.shapes[$0.key] != $0.shape }.map(\.key))
+  }
+
   /// The entries whose first size is the number of classes because of the classes, not by chance: those that are of
   /// another shape in the same model for other classes.
-  private var classifierEntries: [StateEntry] {
+  var classifierEntries: [StateEntry] {
     guard
-      let other = try? Model(definition, classes: classes == 1 ? 2 : classes - 1, imageSize: imageSize, width: width)
+      let other = try? Model(
+        definition, classes: classes == 1 ? 2 : classes - 1, imageSize: imageSize, width: width, for: .evaluation)
     else { return [] }
     return zip(entries, other.entries).filter { $0.shape != $1.shape }.map(\.0)
   }

@@ -2,24 +2,49 @@ import Lockstep
 
 /// A rule that makes new parameters from old ones and the gradient of the mean loss.
 ///
-/// An optimizer is elementwise: what it makes of a range of the flat vector depends on that range alone, so buckets are
-/// updated as they arrive, in any order. It reads the old version and writes the new one, never in place, so that a step
-/// can be thrown away. One that needs norms over more than its range (clipping, LARS) will be told them by further
-/// fields of `ParameterUpdate`.
+/// An optimizer is elementwise: what it makes of a range of the flat vector depends on that range, on the step's numbers
+/// and on the norms of the range's tensor alone, so ranges may be updated in any order and at once. It reads the old
+/// version and writes the new one, never in place, so that a step can be thrown away.
 public protocol Optimizer: Sendable {
-  /// Its name in the catalog.
-  static var name: String { get }
+  /// Its name in a configuration.
+  static var kind: OptimizerKind { get }
 
   /// Takes its settings from a run's configuration.
   init(_ configuration: RunConfiguration)
 
-  /// The names of its state vectors, each with one element per parameter; a vector starts as zeros.
+  /// The names of its state vectors, each with one element per trained parameter.
   ///
   /// A checkpoint holds them under the parameters' names, with this suffix where there is more than one.
   var stateNames: [String] { get }
 
+  /// What every element of a state vector is at the start of a run.
+  func initialValue(ofState index: Int) -> Float
+
+  /// Whether an update depends on the norms of its tensor: it then waits until the whole gradient is there.
+  var needsTensorNorms: Bool { get }
+
   /// Writes the new parameters and the new state of one range.
   func update(_ range: ParameterUpdate)
+}
+
+extension Optimizer {
+  /// Its name as checkpoints have it.
+  public static var name: String { kind.rawValue }
+
+  public func initialValue(ofState index: Int) -> Float { 0 }
+
+  public var needsTensorNorms: Bool { false }
+}
+
+/// L2 norms of one tensor in a step.
+public struct TensorNorms: Hashable, Sendable {
+  /// That of the parameters before the step.
+  public var parameters: Double
+  /// That of the mean gradient, as it is used: clipped, but without weight decay.
+  public var gradient: Double
+
+  /// Names both.
+  public init(parameters: Double, gradient: Double) { (self.parameters, self.gradient) = (parameters, gradient) }
 }
 
 /// One range of the flat vector, about to be updated. Every pointer is at the range's first element; none overlaps another
@@ -33,8 +58,12 @@ public struct ParameterUpdate {
   public var gradientSum: UnsafePointer<Float>
   /// How many samples the sum is over; at most 2^24, so that it is exact as a Float.
   public var sampleCount: Int
-  /// The learning rate of this step.
+  /// What the mean gradient is multiplied by: less than 1 where it is clipped.
+  public var gradientScale: Float
+  /// The learning rate of this step, for these parameters.
   public var learningRate: Float
+  /// Norms of the tensor that the range is in; there where the optimizer needs them.
+  public var norms: TensorNorms?
   /// The parameters before the step.
   public var parameters: UnsafePointer<Float>
   /// Where the parameters after the step go.
@@ -46,12 +75,13 @@ public struct ParameterUpdate {
 
   /// Collects what an update needs.
   public init(
-    count: Int, decays: Bool, gradientSum: UnsafePointer<Float>, sampleCount: Int, learningRate: Float,
-    parameters: UnsafePointer<Float>, newParameters: UnsafeMutablePointer<Float>, state: [UnsafePointer<Float>],
-    newState: [UnsafeMutablePointer<Float>]
+    count: Int, decays: Bool, gradientSum: UnsafePointer<Float>, sampleCount: Int, gradientScale: Float = 1,
+    learningRate: Float, norms: TensorNorms? = nil, parameters: UnsafePointer<Float>,
+    newParameters: UnsafeMutablePointer<Float>, state: [UnsafePointer<Float>], newState: [UnsafeMutablePointer<Float>]
   ) {
     (self.count, self.decays, self.gradientSum, self.sampleCount) = (count, decays, gradientSum, sampleCount)
-    (self.learningRate, self.parameters, self.newParameters) = (learningRate, parameters, newParameters)
+    (self.gradientScale, self.learningRate, self.norms) = (gradientScale, learningRate, norms)
+    (self.parameters, self.newParameters) = (parameters, newParameters)
     (self.state, self.newState) = (state, newState)
   }
 }

@@ -2,13 +2,17 @@ import Lockstep
 
 /// The optimizers that a run can use: one line each.
 public enum OptimizerCatalog {
-  /// All of them; the first is the default.
+  /// All of them.
   public static let all: [any Optimizer.Type] = [
-    SGD.self
+    SGD.self,
+    RMSProp.self,
+    RMSPropTensorFlow.self,
+    LARS.self,
   ]
 
-  /// The optimizer of a run. A configuration names none yet: every run uses the default.
+  /// The optimizer that a configuration names.
   public static func optimizer(for configuration: RunConfiguration) -> any Optimizer {
-    all[0].init(configuration)
+    for optimizer in all where optimizer.kind == configuration.optimizer { return optimizer.init(configuration) }
+    preconditionFailure("the optimizer \(configuration.optimizer.rawValue) has no line in the catalog")
   }
 }

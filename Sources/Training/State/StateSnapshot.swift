@@ -14,13 +14,16 @@ public struct StateSnapshot: Sendable {
   public var batchCounts: [Int64]
   /// The optimizer's vectors, in the order of its names.
   public var optimizerState: [FloatStorage]
+  /// The average of the parameters, where one is kept.
+  public var average: AveragedWeights?
 
   /// Collects the parts of a version.
   public init(
-    step: Int, parameters: FloatStorage, buffers: FloatStorage, batchCounts: [Int64], optimizerState: [FloatStorage]
+    step: Int, parameters: FloatStorage, buffers: FloatStorage, batchCounts: [Int64], optimizerState: [FloatStorage],
+    average: AveragedWeights? = nil
   ) {
     (self.step, self.parameters, self.buffers) = (step, parameters, buffers)
-    (self.batchCounts, self.optimizerState) = (batchCounts, optimizerState)
+    (self.batchCounts, self.optimizerState, self.average) = (batchCounts, optimizerState, average)
   }
 
   /// The state that a run starts from where no file is given.
@@ -31,11 +34,32 @@ public struct StateSnapshot: Sendable {
       batchCounts: Array(repeating: 0, count: model.batchNorms.count), optimizerState: [])
   }
 
-  /// The version's `state_hash`.
+  /// The version's `state_hash`; the average is no part of it.
   public func hash(_ model: Model) -> Digest {
     stateHash(
       model, parameters: UnsafePointer(parameters.pointer), buffers: UnsafePointer(buffers.pointer),
       batchCounts: batchCounts)
+  }
+}
+
+/// The average of a run's parameters over its updates, and that of its running statistics.
+public struct AveragedWeights: Sendable {
+  /// The flat vector.
+  public var parameters: FloatStorage
+  /// Running means and variances, in the model's order.
+  public var buffers: FloatStorage
+  /// How many updates it holds; 0: it is the parameters themselves.
+  public var updates: Int
+
+  /// Collects the parts of an average.
+  public init(parameters: FloatStorage, buffers: FloatStorage, updates: Int) {
+    (self.parameters, self.buffers, self.updates) = (parameters, buffers, updates)
+  }
+
+  /// A copy that nothing changes.
+  func copied() -> AveragedWeights {
+    AveragedWeights(
+      parameters: FloatStorage(copying: parameters), buffers: FloatStorage(copying: buffers), updates: updates)
   }
 }
 

@@ -12,6 +12,9 @@ struct RunArguments: ParsableArguments {
   @OptionGroup(title: "Model") var model: ModelArguments
   @OptionGroup(title: "Data") var data: DataArguments
   @OptionGroup(title: "Optimization") var optimization: OptimizationArguments
+  @OptionGroup(title: "Learning rate") var learningRate: LearningRateArguments
+  @OptionGroup(title: "Averaging") var averaging: AveragingArguments
+  @OptionGroup(title: "Fine-tuning") var fineTuning: FineTuningArguments
   @OptionGroup(title: "Files") var files: FileArguments
 
   /// What was given on the command line.
@@ -20,6 +23,9 @@ struct RunArguments: ParsableArguments {
     model.add(to: &options)
     data.add(to: &options)
     optimization.add(to: &options)
+    learningRate.add(to: &options)
+    averaging.add(to: &options)
+    fineTuning.add(to: &options)
     files.add(to: &options)
     return options
   }
@@ -47,9 +53,6 @@ struct ModelArguments: ParsableArguments {
   var auxWeight: Double?
   @Option(help: "Whether dropout layers drop. (default: on)")
   var dropout: Switch?
-  @Option(help: ArgumentHelp("Start from these weights instead of random ones.", valueName: "file"))
-  var initFrom: String?
-
   func add(to options: inout RunOptions) {
     options.set("model", model)
     options.set("classes", classes)
@@ -58,7 +61,6 @@ struct ModelArguments: ParsableArguments {
     options.set("label-smoothing", labelSmoothing)
     options.set("aux-weight", auxWeight)
     options.set("dropout", dropout)
-    options.set("init-from", initFrom)
   }
 }
 
@@ -74,6 +76,8 @@ struct DataArguments: ParsableArguments {
   var epochs: Int?
   @Option(help: ArgumentHelp("Updates of the whole run, instead of --epochs.", valueName: "count"))
   var steps: Int?
+  @Option(help: ArgumentHelp("What all random numbers are drawn from. (default: 0)", valueName: "number"))
+  var seed: UInt64?
   @Option(help: ArgumentHelp("Samples of an update. (default: 32)", valueName: "samples"))
   var globalBatch: Int?
   @Option(
@@ -86,60 +90,26 @@ struct DataArguments: ParsableArguments {
   var shuffle: Switch?
   @Option(help: ArgumentHelp("imagenet, cifar, half or none. (default: the dataset's)", valueName: "kind"))
   var normalization: String?
+  @Option(
+    help: ArgumentHelp("A file of the classes' names, one a line. (default: the dataset's)", valueName: "file"))
+  var labels: String?
 
   func add(to options: inout RunOptions) {
     options.set("data", data)
     options.set("validation", validation)
     options.set("epochs", epochs)
     options.set("steps", steps)
+    options.set("seed", seed)
     options.set("global-batch", globalBatch)
     options.set("microbatch", microbatch)
     options.set("augment", augment)
     options.set("shuffle", shuffle)
     options.set("normalization", normalization)
+    options.set("labels", labels)
   }
 
   func validate() throws {
     if epochs != nil && steps != nil { throw ValidationError("give --epochs or --steps, not both") }
-  }
-}
-
-struct OptimizationArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("The base learning rate. (default: 0.05)", valueName: "rate"))
-  var learningRate: Double?
-  @Option(help: ArgumentHelp("SGD's momentum. (default: 0.9)", valueName: "factor"))
-  var momentum: Double?
-  @Option(help: "Nesterov's variant of the momentum. (default: off)")
-  var nesterov: Switch?
-  @Option(help: ArgumentHelp("L2 weight decay, added to the gradient. (default: 1e-4)", valueName: "factor"))
-  var weightDecay: Double?
-  @Option(help: ArgumentHelp("What decays: all, or no-bn-bias. (default: all)", valueName: "rule"))
-  var decay: String?
-  @Option(help: ArgumentHelp("constant, step, polynomial or cosine. (default: constant)", valueName: "kind"))
-  var schedule: String?
-  @Option(help: ArgumentHelp("Steps between two drops of the step schedule. (default: 1000)", valueName: "steps"))
-  var scheduleStepSize: Int?
-  @Option(help: ArgumentHelp("Factor of a drop of the step schedule. (default: 0.1)", valueName: "factor"))
-  var scheduleGamma: Double?
-  @Option(help: ArgumentHelp("Exponent of the polynomial schedule. (default: 1)", valueName: "exponent"))
-  var schedulePower: Double?
-  @Option(help: ArgumentHelp("Steps over which the learning rate rises to its base. (default: 0)", valueName: "steps"))
-  var warmupSteps: Int?
-  @Option(help: ArgumentHelp("What all random numbers are drawn from. (default: 0)", valueName: "number"))
-  var seed: UInt64?
-
-  func add(to options: inout RunOptions) {
-    options.set("learning-rate", learningRate)
-    options.set("momentum", momentum)
-    options.set("nesterov", nesterov)
-    options.set("weight-decay", weightDecay)
-    options.set("decay", decay)
-    options.set("schedule", schedule)
-    options.set("schedule-step-size", scheduleStepSize)
-    options.set("schedule-gamma", scheduleGamma)
-    options.set("schedule-power", schedulePower)
-    options.set("warmup-steps", warmupSteps)
-    options.set("seed", seed)
   }
 }
 

@@ -2,7 +2,7 @@ import Lockstep
 
 /// Messages as the protocol's document describes them, written without the program's own code.
 enum HandwrittenMessage {
-  static let version = 1
+  static let version = 2
   static let hello = 1
   static let refuse = 2
   static let welcome = 7

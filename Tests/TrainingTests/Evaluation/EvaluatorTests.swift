@@ -23,6 +23,12 @@ import Testing
     trained = try TrainedModel(path: path)
   }
 
+  private func evaluator(batch: Int, threads: Int = 1, shorterSide: Int? = nil) -> Evaluator {
+    let preprocessing = Preprocessing(
+      imageSize: 32, normalization: .imagenet, augmentation: .none, seed: 0, shorterSide: shorterSide)
+    return Evaluator(trained, preprocessing: preprocessing, batch: batch, pool: ThreadPool(threads: threads))
+  }
+
   private func synthetic(classes: Int = 10) throws -> any Dataset {
     try DatasetCatalog.open(
       "synthetic:samples=45,size=32,classes=\(classes),seed=1", role: .validation, imageSize: 32)
@@ -31,19 +37,22 @@ import Testing
   /// The reference computes one picture at a time and counts with sorting.
   @Test func metricsAreThoseOfSinglePictures() throws {
     let dataset = try synthetic()
-    let evaluator = Evaluator(trained, batch: 8, pool: ThreadPool(threads: 1))
+    let evaluator = evaluator(batch: 8)
     var seen: [Int] = []
-    let metrics = try evaluator.evaluate(dataset) { done, total in
+    let result = try evaluator.evaluate(dataset) { done, total in
       seen.append(done)
       #expect(total == dataset.count)
     }
+    let metrics = result.metrics
     #expect(seen.last == dataset.count && seen.count == (dataset.count + 7) / 8)
     #expect(metrics.samples == dataset.count)
 
     var (loss, top1, top5) = (0.0, 0, 0)
+    var confusion = [[Int]](repeating: Array(repeating: 0, count: 10), count: 10)
     for index in 0..<dataset.count {
       let sample = try dataset.sample(at: index)
-      let classes = try evaluator.predict([sample])[0]
+      let classes = try evaluator.predict(Pictures([sample]))[0]
+      confusion[sample.label][classes[0].index] += 1
       let place = try #require(classes.firstIndex { $0.index == sample.label })
       loss -= log(classes[place].probability)
       top1 += place < 1 ? 1 : 0
@@ -52,6 +61,11 @@ import Testing
     #expect(abs(metrics.loss - loss / Double(dataset.count)) < 1e-6)
     #expect(metrics.top1 == Double(top1) / Double(dataset.count))
     #expect(metrics.top5 == Double(top5) / Double(dataset.count))
+    for (label, row) in confusion.enumerated() {
+      #expect(row.indices.map { result.confusion[label, $0] } == row)
+      #expect(result.confusion.samples[label] == row.reduce(0, +))
+    }
+    #expect(result.confusion.undecided == 0)
   }
 
   @Test func theResultIsThatOfARunsValidation() throws {
@@ -80,21 +94,20 @@ import Testing
     }
     let root = try #require(sum.root)
     let cluster = root.withUnsafeBufferPointer { EvaluationMetrics(statistics: $0, model: fixture.model) }
-    #expect(
-      try Evaluator(trained, batch: 4, pool: ThreadPool(threads: 1)).evaluate(dataset, loaderThreads: 2) == cluster)
+    #expect(try evaluator(batch: 4).evaluate(dataset, loaderThreads: 2).metrics == cluster)
   }
 
   @Test func dataOfAnotherClassCountAreRefused() throws {
-    let evaluator = Evaluator(trained, batch: 4, pool: ThreadPool(threads: 1))
+    let evaluator = evaluator(batch: 4)
     let dataset = try synthetic(classes: 7)
     let error = #expect(throws: CheckpointError.self) { try evaluator.evaluate(dataset) }
     #expect(error?.exitCode == 78)
   }
 
   @Test func predictionsAreSortedAndAddUpToOne() throws {
-    let evaluator = Evaluator(trained, batch: 2, pool: ThreadPool(threads: 1))
+    let evaluator = evaluator(batch: 2)
     let dataset = try synthetic()
-    let predictions = try evaluator.predict((0..<3).map { try dataset.sample(at: $0) })
+    let predictions = try evaluator.predict(Pictures((0..<3).map { try dataset.sample(at: $0) }))
     #expect(predictions.count == 3)
     for classes in predictions {
       #expect(classes.map(\.probability) == classes.map(\.probability).sorted(by: >))
@@ -103,8 +116,15 @@ import Testing
       #expect(classes.allSatisfy { $0.name == fixture.classNames[$0.index] })
     }
     let broken = EncodedSample(bytes: Array("no picture".utf8), label: 0, encoding: .imageFile, name: "a.jpg")
-    let error = #expect(throws: DatasetError.self) { try evaluator.predict([broken]) }
+    let error = #expect(throws: DatasetError.self) { try evaluator.predict(Pictures([broken])) }
     #expect(error?.exitCode == 65)
+  }
+
+  @Test func onlyTheFirstClassesWhereOnlyTheyAreWanted() throws {
+    let pictures = Pictures([try synthetic().sample(at: 4)])
+    let all = try evaluator(batch: 1).predict(pictures)[0]
+    #expect(try evaluator(batch: 1).predict(pictures, top: 3)[0] == Array(all.prefix(3)))
+    #expect(try evaluator(batch: 1).predict(pictures, top: 30)[0] == all)
   }
 
   /// softmax([1, 2, 3]) from its definition, in long hand.
@@ -116,4 +136,12 @@ import Testing
       }
     }
   }
+}
+
+/// Pictures in memory.
+struct Pictures: SampleSource {
+  let samples: [EncodedSample]
+  init(_ samples: [EncodedSample]) { self.samples = samples }
+  var count: Int { samples.count }
+  func sample(at index: Int) throws -> EncodedSample { samples[index] }
 }

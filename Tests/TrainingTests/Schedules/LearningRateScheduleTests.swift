@@ -39,6 +39,30 @@ import Testing
     #expect(root.rate(step: 1) == 0.4)
   }
 
+  /// BVLC's quick_solver.prototxt: base_lr 0.01, lr_policy "poly", power 0.5, max_iter 2,400,000; iterations count from 0.
+  @Test func caffesQuickSolver() throws {
+    let schedule = try schedule(.polynomial) { c in
+      (c.schedulePower, c.learningRate, c.steps) = (0.5, 0.01, 2_400_000)
+    }
+    for iteration in [0, 1, 2, 40_037, 600_000, 1_199_999, 1_800_000, 2_399_998, 2_399_999] {
+      let expected = 0.01 * (1 - Double(iteration) / 2_400_000).squareRoot()
+      #expect(abs(schedule.rate(step: iteration + 1) - expected) <= 2e-16 * 0.01, "\(iteration)")
+      #expect(schedule.learningRate(step: iteration + 1) == Float(expected), "\(iteration)")
+    }
+  }
+
+  /// Szegedy et al. 2015: 0.045, × 0.94 every two epochs; here an epoch has 801 updates (1,281,167 pictures in 1600s).
+  @Test func inceptionsStaircase() throws {
+    let schedule = try schedule(.step) { c in
+      (c.scheduleStepSize, c.scheduleGamma, c.learningRate, c.steps) = (1602, 0.94, 0.045, 80_100)
+    }
+    for (step, drops) in [(1, 0), (1602, 0), (1603, 1), (3204, 1), (3205, 2), (80_100, 49)] {
+      var expected = 0.045
+      for _ in 0..<drops { expected *= 0.94 }
+      #expect(abs(schedule.rate(step: step) - expected) < 1e-15, "\(step)")
+    }
+  }
+
   @Test func cosineEndsAtZeroJustAfterTheRun() throws {
     let schedule = try schedule(.cosine) { $0.steps = 12 }
     #expect(schedule.rate(step: 1) == 0.4)

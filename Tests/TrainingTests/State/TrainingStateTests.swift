@@ -143,17 +143,4 @@ import Testing
     #expect(other.stateHash() == state.stateHash() && other.step == 8)
     #expect(other.snapshot().optimizerState[0].values == state.snapshot().optimizerState[0].values)
   }
-
-  @Test func decayFollowsTheRule() throws {
-    let all = DecayMap(fixture.model, rule: .all)
-    #expect(all.segments == [DecayMap.Segment(range: 0..<fixture.model.flat.count, decays: true)])
-    let some = DecayMap(fixture.model, rule: .noBatchNormOrBias)
-    for entry in fixture.model.entries {
-      guard case .parameter(let offset, _) = entry.role else { continue }
-      let segments = some.segments(in: offset..<offset + entry.count)
-      // Weights of convolutions and linear layers have two sizes or more; everything else has one.
-      #expect(segments == [.init(range: offset..<offset + entry.count, decays: entry.shape.count > 1)], "\(entry.key)")
-    }
-    #expect(some.segments(in: 5..<5).isEmpty)
-  }
 }
