@@ -1,8 +1,9 @@
 """The Python part of scripts/compare-torchvision: random weights for torchvision's networks, and what they make of pictures.
 
-The trainer begins a run with weights that were made here, takes one step on eight pictures, and predicts their classes. Its
-predictions give the logits of the evaluation network up to a constant; its log the losses; and its momentum after the first
-step, without weight decay, is the gradient. torchvision does the same in float64, and in float32 for comparison:
+The trainer begins a run with weights that were made here, takes one step on eight pictures, and predicts the classes of
+these and eight others. Its predictions give the logits of the evaluation network up to a constant; its log the losses; and
+its momentum after the first step, without weight decay, is the gradient. torchvision does the same in float64, and in
+float32 for comparison:
 
   outputs     the largest difference of a log-probability, to the logits' root mean square about their mean
   losses      the largest relative difference of the total, the main and the auxiliary losses
@@ -52,19 +53,19 @@ def random_state(model):
 
 def prepare(model, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    write_pictures(folder / "pictures", BATCH, DEFAULTS[model].image_size)
+    write_pictures(folder / "pictures", 2 * BATCH, DEFAULTS[model].image_size)
     save_file(random_state(model), folder / "weights.safetensors")
 
 
 def torchvision_results(model, dtype, state, images, labels):
-    """Log-probabilities and logits in evaluation, losses and gradients in training."""
+    """Logits of all pictures in evaluation, losses and gradients of the first eight in training."""
     net, named = network(model, CLASSES, dropout=False)
     named.load_state_dict(state)
     net.to(dtype).eval()
     with torch.no_grad():
         (logits,) = net(images.to(dtype))
     net.train()
-    values = losses(model, net(images.to(dtype)), labels)
+    values = losses(model, net(images[:BATCH].to(dtype)), labels[:BATCH])
     values[0].backward()
     gradients = wide({name: parameter.grad for name, parameter in named.named_parameters()})
     return logits.double(), [value.item() for value in values], gradients

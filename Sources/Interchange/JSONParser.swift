@@ -13,9 +13,9 @@ extension JSONValue {
   ///
   /// - Throws: for anything RFC 8259 does not allow, for bytes that are not UTF-8, for an object with two members of one
   ///   name (canonically equivalent names count as one), for nesting deeper than `depth`, and for more than `count` values
-  ///   in all, which take many times the memory of their text.
+  ///   in all, for they take many times the memory of their text.
   public init(
-    parsing bytes: some Collection<UInt8>, depth: Int = 32, count: Int = 1_000_000
+    parsing bytes: some Collection<UInt8>, depth: Int = 32, count: Int = .max
   ) throws(JSONError) {
     var parser = JSONParser(bytes: Array(bytes), depth: depth, count: count)
     self = try parser.document()

@@ -24,6 +24,8 @@ public struct TensorInfo: Hashable, Sendable {
 /// - Source: the safetensors format, version 0.4 and later.
 struct TensorHeader {
   static let byteLimit = 100_000_000
+  /// A tensor's description has nine values, so these are enough for a hundred thousand tensors.
+  static let valueLimit = 1_000_000
   static let metadataName = "__metadata__"
 
   let tensors: [TensorInfo]
@@ -36,7 +38,9 @@ struct TensorHeader {
     func fail(_ reason: String) -> InterchangeError { .malformed(path: path, reason: reason) }
     guard json.first == UInt8(ascii: "{") else { throw fail("its header does not begin with '{'") }
     let root: JSONValue
-    do { root = try JSONValue(parsing: json) } catch { throw fail("its header is not the JSON we read: \(error)") }
+    do { root = try JSONValue(parsing: json, count: Self.valueLimit) } catch {
+      throw fail("its header is not the JSON we read: \(error)")
+    }
     guard case .object(let members) = root else { throw fail("its header is not an object") }
 
     var tensors: [TensorInfo] = []

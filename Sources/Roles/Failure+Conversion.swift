@@ -23,7 +23,11 @@ extension Failure {
       }
     case let error as ConfigurationError: self.init(.usage, error.description)
     case let error as UnknownModel: self.init(.usage, error.description)
-    case let error as ModelError: self.init(.mismatch, error.description)
+    case let error as ModelError:
+      switch error {
+      case .nothingToFreeze, .nothingToTrain: self.init(.usage, "--freeze: \(error)")
+      case .imageTooSmall, .invalidArgument: self.init(.mismatch, error.description)
+      }
     case let error as UnfusedBuild: self.init(.mismatch, error.description)
     default: self.init(.temporary, "\(error)")
     }

@@ -5,7 +5,9 @@ import Models
 extension VersionLayout {
   /// The buckets of a run's versions.
   init(_ model: Model, _ configuration: RunConfiguration) {
-    self.init(gradientBuckets: model.flat.buckets.count, keepsAverage: configuration.average != .none)
+    self.init(
+      gradientBuckets: model.flat.buckets.count, frozenBuckets: model.frozenBuckets.count,
+      keepsAverage: configuration.average != .none)
   }
 
   /// Where a bucket's values lie.
@@ -20,6 +22,9 @@ extension VersionLayout {
 
   /// Where the values of a bucket of a version lie.
   func place(of bucket: Int, _ model: Model) -> Place {
+    if frozen.contains(bucket) {
+      return Place(isBuffers: false, range: model.frozenBuckets[bucket - frozen.lowerBound], isAveraged: false)
+    }
     let isAveraged = averaged.contains(bucket)
     let index = isAveraged ? bucket - averaged.lowerBound : bucket
     let isBuffers = index == gradientBuckets

@@ -141,6 +141,14 @@ private let bias: [Float] = [Float(bitPattern: 0x0001_16C2), .infinity, -0.0]
     #expect(throws: InterchangeError.self) { try TensorFile(path: path) }
   }
 
+  /// Three million zeros would take twenty times the memory of their text.
+  @Test func manyValuesAreRefused() throws {
+    let zeros = String(repeating: "0,", count: 3_000_000) + "0"
+    let path = try folder.write(file(Array(#"{"a":{"dtype":"F32","shape":[\#(zeros)],"data_offsets":[0,8]}}"#.utf8)))
+    let error = #expect(throws: InterchangeError.self) { try TensorFile(path: path) }
+    #expect(error?.description.contains("too many values") == true)
+  }
+
   @Test func badTextIsRefused() throws {
     let header =
       Array(#"{"a"#.utf8) + [0xC3, 0x28] + Array(#"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#.utf8)
@@ -152,6 +160,23 @@ private let bias: [Float] = [Float(bitPattern: 0x0001_16C2), .infinity, -0.0]
   func hugeHeadersAreRefusedBeforeAllocation(length: UInt64) throws {
     let path = try folder.write((0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) } + [0x7B, 0x7D])
     #expect(throws: InterchangeError.self) { try TensorFile(path: path) }
+  }
+
+  /// The smallest subnormal number, a rounding and an overflow among them.
+  @Test(
+    arguments: [
+      ("F16", [0x00, 0x3C, 0x01, 0x00, 0x00, 0xFC, 0x00, 0x80], [1, 0x1p-24, -Float.infinity, -0.0]),
+      ("BF16", [0x80, 0x3F, 0x01, 0x00, 0x80, 0xFF, 0x00, 0x80], [1, 0x1p-133, -Float.infinity, -0.0]),
+      ("F64", [0x01, 0, 0, 0x10, 0, 0, 0xF0, 0x3F], [1.0000001]),
+      ("F64", [0, 0, 0, 0, 0, 0, 0xF0, 0xC7], [-Float.infinity]),
+    ] as [(String, [UInt8], [Float])]) func floatsOfOtherSizesAreConverted(
+      element: String, bytes: [UInt8], values: [Float]
+    ) throws
+  {
+    let header = #"{"a":{"dtype":"\#(element)","shape":[\#(values.count)],"data_offsets":[0,8]}}"#
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+    let path = try folder.write(length + Array(header.utf8) + bytes)
+    #expect(try TensorFile(path: path).floats("a").map(\.bitPattern) == values.map(\.bitPattern))
   }
 
   @Test func emptyTensorsAndOtherElementsAreKnown() throws {

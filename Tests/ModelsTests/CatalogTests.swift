@@ -21,7 +21,8 @@ import Testing
 
   @Test func unknownNamesAreRefusedWithTheKnownOnes() {
     let error = #expect(throws: UnknownModel.self) { try ModelCatalog.definition(named: "alexnet") }
-    #expect(error?.description == "there is no model 'alexnet'; choose one of googlenet-seed, googlenet, googlenet-paper, inception-v3")
+    let names = "googlenet-seed, googlenet, googlenet-paper, inception-v3"
+    #expect(error?.description == "there is no model 'alexnet'; choose one of \(names)")
   }
 
   /// torchvision documents 15×15 as googlenet's smallest image and 75×75 as inception-v3's; its head's 5×5 convolution needs

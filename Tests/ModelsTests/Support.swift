@@ -26,7 +26,7 @@ func stream(_ name: String, _ count: Int) -> [Double] {
 
 /// Parameters and running statistics by the golden values' formula.
 func formulaState(_ model: Model) -> (parameters: [Float], buffers: [Float]) {
-  var parameters = [Float](repeating: 0, count: model.flat.count)
+  var parameters = [Float](repeating: 0, count: model.parameterCount)
   var buffers = [Float](repeating: 0, count: model.bufferCount)
   let batchNorms = Set(model.batchNorms.map(\.prefix))
   for entry in model.entries {

@@ -7,7 +7,9 @@ import Wire
 @testable import Roles
 
 @Suite struct WorkerMemoryTests {
-  private func memory() -> WorkerMemory { WorkerMemory(flatCount: 100, bufferCount: 0, statisticsCount: 7) }
+  private func memory(frozen: Int = 0) -> WorkerMemory {
+    WorkerMemory(parameterCount: 100 + frozen, trainedCount: 100, bufferCount: 0, statisticsCount: 7)
+  }
 
   @Test func aSumIsKeptUntilItIsFreedAndItsMemoryUsedAgain() {
     var memory = memory()
@@ -42,6 +44,21 @@ import Wire
     #expect(arena.weights == Weights(version: 3) && arena.parameters.count == 100 && arena.buffers.count == 0)
     #expect(memory.arena(for: Weights(version: 3)) === arena && memory.arena === arena)
     #expect(memory.arena(for: Weights(version: 3, isAveraged: true)) !== arena)
+  }
+
+  @Test func frozenParametersAreInEveryArena() {
+    var memory = memory(frozen: 3)
+    #expect(memory.makeSum(Pass(.training, step: 1), Subtree(0, 1)).gradient.count == 100)
+    var inUse: [VersionArena] = []
+    for version in 0..<9 {
+      let arena = memory.arena(for: Weights(version: version))
+      // They come in the middle of a version.
+      if version == 0 { for i in 0..<3 { memory.frozen.pointer[i] = Float(5 + i) } }
+      for i in 0..<100 { arena.parameters.pointer[i] = Float(version) }
+      memory.completeArena()
+      #expect(arena.parameters.values == Array(repeating: Float(version), count: 100) + [5, 6, 7])
+      inUse = (inUse + [arena]).suffix(2)
+    }
   }
 
   /// The engine may still read the version before: memory is used again only when nobody holds it any more.

@@ -11,7 +11,8 @@ struct CommandTests {
   // MARK: - Help and usage
 
   @Test(arguments: [
-    [], ["train"], ["coordinator"], ["worker"], ["evaluate"], ["predict"], ["init"], ["models"], ["dataset"],
+    [], ["train"], ["coordinator"], ["worker"], ["evaluate"], ["predict"], ["init"], ["convert"], ["models"],
+    ["dataset"],
     ["dataset", "synthesize"], ["dataset", "inspect"], ["bench"], ["bench", "engine"],
   ])
   func everyCommandHasHelp(command: [String]) throws {

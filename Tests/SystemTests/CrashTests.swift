@@ -23,43 +23,58 @@ struct CrashTests {
     try reference.expect(run, steps: 34)
   }
 
-  /// Every optimizer that is not the reference's, clipping and both averages; validation reads the average.
+  /// Every optimizer that is not the reference's, clipping, both averages and frozen parameters; validation reads the
+  /// average.
   @Test(arguments: [
     ["--optimizer", "rmsprop", "--learning-rate", "0.001", "--clip-norm", "2"],
-    ["--optimizer", "rmsprop-tf", "--average", "ema", "--clip-norm", "0.5", "--decay", "no-bn-bias"],
-    ["--optimizer", "lars", "--learning-rate", "2", "--average", "polyak", "--average-start", "5", "--decay", "caffe"],
+    [
+      "--optimizer", "rmsprop-tf", "--average", "ema", "--clip-norm", "0.5", "--decay", "no-bn-bias", "--freeze",
+      "stem,im1.,aux1",
+    ],
+    ["--optimizer", "lars", "--learning-rate", "2", "--average", "polyak", "--average-start", "4", "--decay", "caffe"],
   ])
   func aKilledWorkerChangesNoOtherUpdateEither(way: [String]) throws {
     let options =
       [
         "--model", "googlenet-seed", "--width", "0.1", "--data", "synthetic:samples=90,size=32,classes=10,seed=1",
         "--validation", "synthetic:samples=9,size=32,classes=10,seed=2", "--global-batch", "12", "--microbatch", "4",
-        "--seed", "7", "--steps", "10", "--threads", "1",
+        "--seed", "7", "--threads", "1",
       ] + way
+    let length = ["--steps", "15"]
     let calm = RunFiles(Sandbox.current.path("calm")), disturbed = RunFiles(Sandbox.current.path("disturbed"))
-    let outcome = try trainer(["train", "--workers", "1", "--output", calm.path] + options)
+    let outcome = try trainer(["train", "--workers", "1", "--output", calm.path] + options + length)
     #expect(outcome.code == 0, "\(outcome)")
 
-    let train = try start(["train", "--workers", "3", "--output", disturbed.path] + options)
-    try disturbed.wait(forStep: 3, of: train)
+    // The other one ends after six steps, is made longer, and loses a worker.
+    let half = try trainer(["train", "--workers", "1", "--output", disturbed.path] + options + ["--steps", "6"])
+    #expect(half.code == 0, "\(half)")
+    let train = try start(["train", "--workers", "3", "--resume", disturbed.path] + length)
+    try disturbed.wait(forStep: 7, of: train)
     try child("worker", of: train).send(SIGKILL)
     try expect(train, endsWith: 0)
     #expect(try disturbed.events().contains("lost"))
-    #expect(try calm.hashes() == disturbed.hashes() && Set(calm.hashes()).count == 10)
-    #expect(try calm.lines(kind: "epoch") == disturbed.lines(kind: "epoch"))
+    #expect(try calm.hashes() == disturbed.hashes() && Set(calm.hashes()).count == 15)
+    // What was the end of the run, in between, was evaluated too.
+    let epochs = try disturbed.lines(kind: "epoch").filter { $0["step"]?.integerValue != 6 }
+    #expect(try calm.lines(kind: "epoch") == epochs && epochs.count == 2)
     #expect(try calm.steps().map { $0.json["gradient_norm"] } == disturbed.steps().map { $0.json["gradient_norm"] })
     #expect(try calm.steps().allSatisfy { ($0.json["gradient_norm"] != nil) == way.contains("--clip-norm") })
     for kind in ["", ".optimizer", ".averaged"] where kind != ".averaged" || way.contains("--average") {
-      let name = "/checkpoints/step-00000010\(kind).safetensors"
+      let name = "/checkpoints/step-00000015\(kind).safetensors"
       #expect(try tensorBytes(calm.path + name) == tensorBytes(disturbed.path + name), "\(name)")
+    }
+
+    let first = try tensorBytes(calm.checkpoint(0)), last = try tensorBytes(calm.checkpoint(15))
+    let freeze = way.firstIndex(of: "--freeze").map { way[$0 + 1].split(separator: ",") } ?? []
+    for (name, bytes) in first where !name.hasSuffix(".bias") {
+      #expect((last[name] == bytes) == freeze.contains { name.hasPrefix($0) }, "\(name)")
     }
 
     // What a run validates with is what its folder stands for.
     let evaluated = try object(
       try trainer(
-        "evaluate", "--checkpoint", calm.path, "--data", "synthetic:samples=9,size=32,classes=10,seed=2", "--batch",
-        "4",
-        "--json"))
+        "evaluate", "--checkpoint", calm.path, "--data", "synthetic:samples=9,size=32,classes=10,seed=2",
+        "--batch", "4", "--json"))
     let validation = try #require(try calm.lines(kind: "epoch").last?["validation"])
     for key in ["loss", "top1", "top5"] { #expect(evaluated[key] == validation[key], "\(key)") }
   }

@@ -116,7 +116,7 @@ import Testing
     #expect(throws: WireError.tooLong(field: "configuration")) { try ControlMessage.decode(welcome(262_145)) }
   }
 
-  @Test func bulk() {
+  @Test func bulk() throws {
     func key(lower: UInt32, upper: UInt32, bucket: UInt32 = 0) -> [UInt8] {
       message(.received) {
         $0.write(Pass(.training, step: 1)); $0.write(bucket); $0.write(lower); $0.write(upper)

@@ -93,13 +93,47 @@ extension Convolution {
   }
 
   func linearBackward(
-    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer, dx: PanelTensor?,
+    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
     accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let batch = dy.batch, area = self.area, inputPanels = forwardPass.inputPanels
     let outputPanels = forwardPass.outputPanels, block = rowWidth * rowWidth
-    let (table, copy, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
+    let (table, _, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
     store(Row.zero, scratch)
+    if let oihw { sumLinearGradient(x, dy, into: oihw, scratch, pool) }
+    guard let dx, let weights else { return }
+    for panel in 0..<outputPanels { table[panel] = dy.panel(panel) }
+    let together = transposedPanels, chunkFloats = Self.chunkPanels * block
+    pool.forEach(dividedUp(inputPanels, together)) { item, thread in
+      let inputs = item * together..<min(inputPanels, (item + 1) * together), features = inputs.count * area
+      let transposed = own + thread * ownFloats, rows = transposed + together * area * chunkFloats
+      for first in stride(from: 0, to: outputPanels, by: Self.chunkPanels) {
+        let outputs = first..<min(outputPanels, first + Self.chunkPanels)
+        transpose(weights, inputs, outputs, into: transposed, featureFloats: chunkFloats)
+        for feature in 0..<features {
+          productBlock(
+            table + first, outputs.count, offset: 0, rows: batch, transposed + feature * chunkFloats,
+            start: first > 0 ? nil : FloatPointer(scratch), into: rows + feature * batch * rowWidth)
+        }
+      }
+      for feature in 0..<features {
+        let panel = dx.panel(inputs.lowerBound + feature / area) + feature % area * rowWidth
+        for sample in 0..<batch {
+          let target = panel + sample * area * rowWidth, row = load(rows + (feature * batch + sample) * rowWidth)
+          store(accumulate ? load(target) + row : row, target)
+        }
+      }
+    }
+  }
+
+  /// The gradient with respect to the weights.
+  private func sumLinearGradient(
+    _ x: Activation, _ dy: PanelTensor, into oihw: MutableFloatPointer, _ scratch: MutableFloatPointer,
+    _ pool: ThreadPool
+  ) {
+    let batch = dy.batch, area = self.area, inputPanels = forwardPass.inputPanels
+    let outputPanels = forwardPass.outputPanels, block = rowWidth * rowWidth
+    let (_, copy, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
     flatten(x, into: copy, pool)
     // Neighbours in a filter are one item's, as far as there are enough items: two threads would fight for a line.
     let groups = pool.threads == 1 ? 1 : min(inputPanels, dividedUp(4 * pool.threads, outputPanels))
@@ -121,29 +155,6 @@ extension Convolution {
           writeRows(sums, input: input, output: output, oihw)
         } else {
           unpack(sums, input: input, output: output, oihw)
-        }
-      }
-    }
-    guard let dx, let weights else { return }
-    for panel in 0..<outputPanels { table[panel] = dy.panel(panel) }
-    let together = transposedPanels, chunkFloats = Self.chunkPanels * block
-    pool.forEach(dividedUp(inputPanels, together)) { item, thread in
-      let inputs = item * together..<min(inputPanels, (item + 1) * together), features = inputs.count * area
-      let transposed = own + thread * ownFloats, rows = transposed + together * area * chunkFloats
-      for first in stride(from: 0, to: outputPanels, by: Self.chunkPanels) {
-        let outputs = first..<min(outputPanels, first + Self.chunkPanels)
-        transpose(weights, inputs, outputs, into: transposed, featureFloats: chunkFloats)
-        for feature in 0..<features {
-          productBlock(
-            table + first, outputs.count, offset: 0, rows: batch, transposed + feature * chunkFloats,
-            start: first > 0 ? nil : FloatPointer(scratch), into: rows + feature * batch * rowWidth)
-        }
-      }
-      for feature in 0..<features {
-        let panel = dx.panel(inputs.lowerBound + feature / area) + feature % area * rowWidth
-        for sample in 0..<batch {
-          let target = panel + sample * area * rowWidth, row = load(rows + (feature * batch + sample) * rowWidth)
-          store(accumulate ? load(target) + row : row, target)
         }
       }
     }

@@ -43,11 +43,12 @@ extension Convolution {
   ///
   /// - Parameters:
   ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
-  ///   - oihw: the weights' gradient, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten.
+  ///   - oihw: the weights' gradient, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten; nil if
+  ///     nobody wants it.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func backward(
-    _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, into oihw: UnsafeMutablePointer<Float>,
+    _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, into oihw: UnsafeMutablePointer<Float>?,
     dx: PanelTensor?, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     check(x.tensor, dy)
@@ -62,7 +63,7 @@ extension Convolution {
       linearBackward(x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch, pool)
       return
     }
-    sumWeightGradient(PixelSource(x), dy, oihw, scratch, pool)
+    if let oihw { sumWeightGradient(PixelSource(x), dy, oihw, scratch, pool) }
     guard let dx, let weights else { return }
     for pass in dataPasses {
       if pass.rowTaps > 0 && pass.columnTaps > 0 {

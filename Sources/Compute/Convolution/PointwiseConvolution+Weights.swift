@@ -85,7 +85,7 @@ extension PointwiseConvolution {
   /// A thread owns some 16 × 16 blocks of the gradient, all over the pixels (or a part of them), and goes through them chunk
   /// by chunk, so that a chunk is read from memory once for all blocks.
   func sumWeightGradients(
-    _ x: Activation, _ gradients: PanelTable, _ flat: MutableFloatPointer, _ offsets: [Int],
+    _ x: Activation, _ gradients: PanelTable, _ flat: MutableFloatPointer, _ offsets: [Int?],
     _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let pixels = x.tensor.pixels, inputPanels = self.inputPanels, outputPanels = self.outputPanels
@@ -110,7 +110,7 @@ extension PointwiseConvolution {
             copyRows(source, count, normalization: normalization.panel(input), into: copy)
             source = FloatPointer(copy)
           }
-          for output in outputs {
+          for output in outputs where offsets[convolution(ofPanel: output)] != nil {
             let block = sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth
             outerProductBlock(
               FloatPointer(gradients.pointers[output]) + first * rowWidth, source, rows: count,
@@ -124,6 +124,7 @@ extension PointwiseConvolution {
     guard parts > 1 else { return }
     pool.forEach(outputPanels * inputPanels) { item, _ in
       let block = sums + item * rowWidth * rowWidth
+      guard offsets[convolution(ofPanel: item / inputPanels)] != nil else { return }
       for part in 1..<parts {
         for row in 0..<rowWidth {
           let target = block + row * rowWidth
@@ -149,15 +150,22 @@ extension PointwiseConvolution {
     return best
   }
 
-  /// Writes a block, [16 outputs][16 inputs], where it belongs.
-  private func unpack(
-    _ block: FloatPointer, output panel: Int, input: Int, _ flat: MutableFloatPointer, _ offsets: [Int]
-  ) {
+  /// The convolution that an output panel is one of.
+  private func convolution(ofPanel panel: Int) -> Int {
     var part = 0
     while part + 1 < firstPanels.count && firstPanels[part + 1] <= panel { part += 1 }
+    return part
+  }
+
+  /// Writes a block, [16 outputs][16 inputs], where it belongs.
+  private func unpack(
+    _ block: FloatPointer, output panel: Int, input: Int, _ flat: MutableFloatPointer, _ offsets: [Int?]
+  ) {
+    let part = convolution(ofPanel: panel)
+    guard let offset = offsets[part] else { return }
     let firstOutput = (panel - firstPanels[part]) * rowWidth
     let columns = min(rowWidth, inputChannels - input * rowWidth)
-    let target = flat + offsets[part] + firstOutput * inputChannels + input * rowWidth
+    let target = flat + offset + firstOutput * inputChannels + input * rowWidth
     for row in 0..<min(rowWidth, outputChannels[part] - firstOutput) {
       let source = block + row * rowWidth, line = target + row * inputChannels
       if columns == rowWidth {

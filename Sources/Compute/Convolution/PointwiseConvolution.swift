@@ -101,18 +101,19 @@ public struct PointwiseConvolution: Sendable {
   /// - Parameters:
   ///   - gradients: the panels of their outputs' gradients, one convolution after the other.
   ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
-  ///   - flat, offsets: where each one's gradient [outputChannels, inputChannels] goes; overwritten.
+  ///   - flat, offsets: where each one's gradient [outputChannels, inputChannels] goes; overwritten; nil for those that
+  ///     nobody wants, whose outputs' gradients are then read for `dx` alone.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func backward(
     _ x: Activation, _ gradients: PanelTable, weights: UnsafePointer<Float>?,
-    into flat: UnsafeMutablePointer<Float>, at offsets: [Int], dx: PanelTensor?, accumulate: Bool,
+    into flat: UnsafeMutablePointer<Float>, at offsets: [Int?], dx: PanelTensor?, accumulate: Bool,
     scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     check(x.tensor)
     require(gradients.count == outputPanels, "a product has gradients of all its panels")
     require(offsets.count == outputChannels.count, "each convolution's gradient has a place")
-    sumWeightGradients(x, gradients, flat, offsets, scratch, pool)
+    if offsets.contains(where: { $0 != nil }) { sumWeightGradients(x, gradients, flat, offsets, scratch, pool) }
     guard let dx else { return }
     guard let weights else { fatalError("the gradient of the input is made of the weights") }
     check(dx)

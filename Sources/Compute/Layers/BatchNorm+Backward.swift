@@ -41,6 +41,25 @@ extension BatchNorm {
   }
 }
 
+extension BatchNorm {
+  /// Turns the gradient of z into the gradient of y, in place, where the normalisation does not depend on y: that of running
+  /// statistics, as `finishEvaluation` made it. dy = γ g / √(running variance + ε), with g the gradient that passes the ReLU.
+  public func backward(_ y: PanelTensor, dz: PanelTensor, fixed normalization: Normalization, pool: ThreadPool) {
+    require(y.channels == channels && dz.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
+    let passes = TwoPasses(panels: panels, rows: y.pixels)
+    pool.forEach(panels * passes.blocks) { item, _ in
+      let panel = item / passes.blocks, rows = passes.rows(of: item % passes.blocks)
+      let start = rows.lowerBound * rowWidth, normalization = normalization.panel(panel)
+      let source = FloatPointer(y.panel(panel)) + start, gradient = dz.panel(panel) + start
+      for index in 0..<rows.count {
+        let row = load(source + index * rowWidth)
+        let g = Row.zero.replacing(with: load(gradient + index * rowWidth), where: normalization.passes(row))
+        store(g * normalization.scale, gradient + index * rowWidth)
+      }
+    }
+  }
+}
+
 /// The sums of a batch norm's backward pass, block by block, and what becomes of them.
 struct GradientSums {
   /// [panels][2][16] of Float: mean gradient and slope; then [panels][blocks][2][16] of Double: Σ g and Σ g (y − mean).

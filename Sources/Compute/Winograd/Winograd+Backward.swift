@@ -40,11 +40,11 @@ extension Winograd {
   ///
   /// - Parameters:
   ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
-  ///   - oihw: the weights' gradient; overwritten.
+  ///   - oihw: the weights' gradient; overwritten; nil if nobody wants it.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats.
   func backward(
-    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer, dx: PanelTensor?,
+    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
     accumulate: Bool, scratch: MutableFloatPointer, pool: ThreadPool
   ) {
     let batch = dy.batch, samples = samplesOfBlock(batch), tiles = samples * rows.tiles * columns.tiles
@@ -67,7 +67,8 @@ extension Winograd {
     for index in 0...blocks {
       let block = block(index, samples, batch), before = index > 0 ? self.block(index - 1, samples, batch) : block
       let current = index < blocks ? block.samples : 0, finished = index > 0 && dx != nil ? before.samples : 0
-      let gradientItems = current * segments * outputPanels, dataItems = current * segments * inputPanels
+      let gradientItems = current * segments * outputPanels,
+        dataItems = oihw == nil ? 0 : current * segments * inputPanels
       pool.forEach(gradientItems + dataItems + finished * segments * inputPanels) { item, thread in
         let buffer = buffers + thread * ownFloats
         if item < gradientItems {
@@ -82,9 +83,12 @@ extension Winograd {
       guard index < blocks else { break }
       let weights = dx == nil ? nil : weights
       pool.forEach(dataPoints * parts) { item, _ in
-        multiply(block, point: item / parts, part: item % parts, of: parts, isFirst: index == 0, weights, memory)
+        let (point, part) = (item / parts, item % parts)
+        if oihw != nil { sumFilters(block, point: point, part: part, of: parts, isFirst: index == 0, memory) }
+        if let weights { multiply(block, point: point, part: part, of: parts, weights, memory) }
       }
     }
+    guard let oihw else { return }
     pool.forEach(inputPanels * outputPanels) { item, _ in
       writeGradient(filters, panels: (item % inputPanels, item / inputPanels), into: oihw)
     }
@@ -160,10 +164,9 @@ extension Winograd {
       accumulate: accumulate, into: dx.panel(panel) + sample * rows.input * columns.input * rowWidth, buffer: buffer)
   }
 
-  /// dU (+)= V′ dM and dV = dM U′ at one point of the data, for some of the output and input panels.
-  private func multiply(
-    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, isFirst: Bool, _ weights: FloatPointer?,
-    _ memory: BackwardMemory
+  /// dU (+)= V′ dM at one point of the data, for some of the output panels.
+  private func sumFilters(
+    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, isFirst: Bool, _ memory: BackwardMemory
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
     let data = FloatPointer(memory.data) + point * memory.dataSlice + firstRow
@@ -181,7 +184,14 @@ extension Winograd {
         }
       }
     }
-    guard let weights else { return }
+  }
+
+  /// dV = dM U′ at one point of the data, for some of the input panels.
+  private func multiply(
+    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, _ weights: FloatPointer, _ memory: BackwardMemory
+  ) {
+    let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
+    let products = outputPoint(point) * memory.productSlice + firstRow
     for input in inputPanels * part / parts..<inputPanels * (part + 1) / parts {
       multiply(
         memory.table, panels: outputPanels, offset: products, rows: range.count,

@@ -37,6 +37,7 @@ extension Executor {
       }
     case .batchNorm(let index, let y, let z):
       let layer = plan.batchNorms[index]
+      guard !layer.isFrozen else { return perform(action, images: leaf.images, batch: batch) }
       layer.batchNorm.forward(
         tensor(y, batch), gamma: floats(layer.paddedScale), beta: floats(layer.paddedShift), relu: layer.relu,
         into: tensor(z, batch), normalization: normalization(layer), inverse: floats(layer.inverse),
@@ -61,25 +62,33 @@ extension Executor {
       biasGradient(tensor(dy, batch), into: leaf.gradient + flat, pool: pool)
     case .convolutionGradients(let index, let x, let dy, let dx, let accumulate):
       let layer = plan.convolutions[index]
-      guard !readsImages(x) else {
+      let gradient = layer.gradient.map { leaf.gradient + $0 }
+      if readsImages(x), let gradient {
         return layer.convolution.backward(
-          images(batch), tensor(dy, batch), into: leaf.gradient + layer.weight, scratch: scratch, pool: pool)
+          images(batch), tensor(dy, batch), into: gradient, scratch: scratch, pool: pool)
       }
       layer.convolution.backward(
         activation(x, batch), tensor(dy, batch), weights: dx == nil ? nil : transposedWeights(layer),
-        into: leaf.gradient + layer.weight, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
+        into: gradient, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
         scratch: scratch, pool: pool)
     case .productGradients(let index, let x, _, let dx, let accumulate):
       let layer = plan.products[index]
       layer.product.backward(
         activation(x, batch), gradientTable(index), weights: dx == nil ? nil : transposedWeights(layer),
-        into: leaf.gradient, at: layer.weights, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
+        into: leaf.gradient, at: layer.gradients, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
         scratch: scratch, pool: pool)
     case .batchNormGradient(let index, let y, let dz):
       let layer = plan.batchNorms[index]
+      guard !layer.isFrozen else {
+        return layer.batchNorm.backward(
+          tensor(y, batch), dz: tensor(dz, batch), fixed: normalization(layer), pool: pool)
+      }
+      func place(_ gradient: Int?) -> UnsafeMutablePointer<Float> {
+        gradient.map { leaf.gradient + $0 } ?? floats(layer.discarded)
+      }
       layer.batchNorm.backward(
         tensor(y, batch), dz: tensor(dz, batch), normalization: normalization(layer), inverse: floats(layer.inverse),
-        dgamma: leaf.gradient + layer.scale, dbeta: leaf.gradient + layer.shift, scratch: scratch, pool: pool)
+        dgamma: place(layer.trainedScale), dbeta: place(layer.trainedShift), scratch: scratch, pool: pool)
     case .reluGradient(let y, let dy):
       reluBackward(tensor(y, batch), tensor(dy, batch), pool: pool)
     case .maxPoolGradient(let geometry, let winners, let dy, let dx, let accumulate):

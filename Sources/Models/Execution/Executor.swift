@@ -54,10 +54,11 @@ public final class Executor {
   /// In evaluation they are prepared for the kernels here.
   ///
   /// - Parameters:
-  ///   - parameters: the flat vector, `model.flat.count` floats.
-  ///   - buffers: the running statistics, `model.bufferCount` floats; training does not read them.
+  ///   - parameters: the flat vector, `model.parameterCount` floats.
+  ///   - buffers: the running statistics, `model.bufferCount` floats; training reads those of frozen batch norms alone.
   public func load(parameters version: FloatStorage, buffers statistics: FloatStorage) {
-    precondition(version.count == model.flat.count && statistics.count == model.bufferCount, "a version of this model")
+    precondition(
+      version.count == model.parameterCount && statistics.count == model.bufferCount, "a version of this model")
     parameters = version
     let parameters = UnsafePointer(version.pointer), buffers = UnsafePointer(statistics.pointer)
     for layer in plan.convolutions {
@@ -78,7 +79,7 @@ public final class Executor {
     for layer in plan.batchNorms {
       floats(layer.paddedScale).update(from: parameters + layer.scale, count: layer.channels)
       floats(layer.paddedShift).update(from: parameters + layer.shift, count: layer.channels)
-      guard plan.mode == .evaluation else { continue }
+      guard plan.mode == .evaluation || layer.isFrozen else { continue }
       let entry = model.batchNorms[layer.index]
       floats(layer.runningMean).update(from: buffers + entry.meanOffset, count: layer.channels)
       floats(layer.runningVariance).update(from: buffers + entry.varianceOffset, count: layer.channels)
@@ -94,7 +95,7 @@ public final class Executor {
   ///   - images: NCHW, 3 × imageSize × imageSize floats a sample.
   ///   - labels: one class a sample; their number is the batch.
   ///   - samples: the samples' indices in the dataset, which address dropout masks.
-  ///   - gradient: the flat gradient, overwritten.
+  ///   - gradient: the flat gradient, `model.flat.count` floats, overwritten.
   ///   - statistics: `model.statistics.count` sums, overwritten.
   ///   - finished: called on this thread whenever a longer prefix of the gradient has its final values.
   public func trainingStep(

@@ -1,7 +1,7 @@
 import Compute
 
 extension Model {
-  /// Trained values, with the auxiliary heads or without them.
+  /// Learnt values, frozen ones included, with the auxiliary heads or without them.
   public func parameterCount(withAuxiliaryHeads: Bool) -> Int {
     entries.filter { $0.isParameter && (withAuxiliaryHeads || $0.group == Head.main.rawValue) }
       .reduce(0) { $0 + $1.count }
@@ -17,8 +17,9 @@ extension Model {
   ///
   /// - Parameter leafSize: samples of the smallest leaf of any step.
   public func smallestLeafProblem(_ leafSize: Int) -> (layer: String, shape: TensorShape)? {
+    let frozen = Set(batchNorms.filter(\.isFrozen).map(\.prefix))
     for operation in graph.operations {
-      guard case .batchNorm = operation.kind else { continue }
+      guard case .batchNorm = operation.kind, !frozen.contains(operation.name) else { continue }
       let shape = operation.inputs[0].shape
       if leafSize * shape.height * shape.width < 2 { return (operation.name, shape) }
     }

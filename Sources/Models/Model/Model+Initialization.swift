@@ -7,7 +7,7 @@ extension Model {
   /// Each tensor has random numbers of its own, addressed by its place in the state_dict; its elements take them in
   /// order.
   public func initialParameters(seed: UInt64) -> [Float] {
-    var parameters = [Float](repeating: 0, count: flat.count)
+    var parameters = [Float](repeating: 0, count: parameterCount)
     for (index, entry) in entries.enumerated() {
       guard case .parameter(let offset, _) = entry.role else { continue }
       var random = AddressedRandom(seed: seed, purpose: .initialization, layer: index)

@@ -16,8 +16,13 @@ public struct Model: Sendable {
   let fitsTraining: Bool
   /// Every tensor of the state_dict, in its order.
   public let entries: [StateEntry]
-  /// How the parameters lie in the flat vector: tensors in the reverse of their state_dict order.
+  /// How the trained parameters lie in the flat vector, and their gradients in theirs: tensors in the reverse of their
+  /// state_dict order.
   public let flat: FlatLayout
+  /// Floats of the flat vector with the frozen parameters, which lie behind the trained ones, likewise reversed.
+  public let parameterCount: Int
+  /// Consecutive ranges of the frozen parameters, cut as the buckets of the trained ones.
+  public let frozenBuckets: [Range<Int>]
   /// Floats of running means and variances together, laid out in state_dict order.
   public let bufferCount: Int
   /// Every batch norm, in state_dict order.
@@ -27,11 +32,15 @@ public struct Model: Sendable {
 
   /// Builds a network.
   ///
-  /// - Parameter mode: what it is for; in evaluation, where they do not run, auxiliary heads may be too large for the
-  ///   images.
-  /// - Throws: `ModelError` if the images are too small, or a number is none that a network can have.
+  /// - Parameters:
+  ///   - mode: what it is for; in evaluation, where they do not run, auxiliary heads may be too large for the images.
+  ///   - freeze: how the keys of parameters begin that training leaves as they are. A batch norm with all its keys
+  ///     among them normalises with its running statistics and leaves these, too.
+  /// - Throws: `ModelError` if the images are too small, a number is none that a network can have, or what is to be frozen
+  ///   is nothing or everything.
   public init(
-    _ definition: ModelDefinition, classes: Int, imageSize: Int, width: Double, for mode: Plan.Mode = .training
+    _ definition: ModelDefinition, classes: Int, imageSize: Int, width: Double, for mode: Plan.Mode = .training,
+    freeze: [String] = []
   ) throws(ModelError) {
     func check(_ valid: Bool, _ name: String, _ value: String, _ expected: String) throws(ModelError) {
       guard valid else {
@@ -54,24 +63,36 @@ public struct Model: Sendable {
 
     (self.definition, self.classes, self.imageSize, self.width) = (definition, classes, imageSize, width)
     self.graph = graph
-    entries = Self.place(graph.tensors)
+    for prefix in freeze where !graph.tensors.contains(where: { $0.isParameter && $0.key.hasPrefix(prefix) }) {
+      throw .nothingToFreeze(model: definition.name, prefix: prefix)
+    }
+    entries = Self.place(graph.tensors, freeze: freeze)
     batchNorms = Self.batchNorms(of: graph, entries: entries)
     bufferCount = batchNorms.reduce(0) { $0 + 2 * $1.channels }
     statistics = StatisticsLayout(batchNorms: batchNorms)
-    flat = FlatLayout(tensorSizes: entries.reversed().filter(\.isParameter).map(\.count))
+    let parameters = entries.reversed().filter(\.isParameter)
+    guard parameters.contains(where: { !$0.isFrozen }) else { throw .nothingToTrain(model: definition.name) }
+    let flat = FlatLayout(tensorSizes: parameters.filter { !$0.isFrozen }.map(\.count))
+    let frozen = FlatLayout(tensorSizes: parameters.filter(\.isFrozen).map(\.count))
+    (self.flat, parameterCount) = (flat, flat.count + frozen.count)
+    frozenBuckets = frozen.buckets.map { $0.lowerBound + flat.count..<$0.upperBound + flat.count }
   }
 
-  /// Gives each tensor its offset: parameters from the last to the first, buffers from the first to the last.
-  private static func place(_ tensors: [TensorDeclaration]) -> [StateEntry] {
-    var flatOffset = tensors.filter(\.isParameter).reduce(0) { $0 + $1.shape.reduce(1, *) }
+  /// Gives each tensor its offset: parameters from the last to the first, frozen ones behind the trained ones; buffers from
+  /// the first to the last.
+  private static func place(_ tensors: [TensorDeclaration], freeze: [String]) -> [StateEntry] {
+    func isFrozen(_ tensor: TensorDeclaration) -> Bool { freeze.contains { tensor.key.hasPrefix($0) } }
+    let parameters = tensors.filter(\.isParameter)
+    var frozenOffset = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    var flatOffset = parameters.filter { !isFrozen($0) }.reduce(0) { $0 + $1.shape.reduce(1, *) }
     var bufferOffset = 0
     return tensors.map { tensor in
-      let count = tensor.shape.reduce(1, *)
+      let count = tensor.shape.reduce(1, *), isFrozen = isFrozen(tensor)
       let role: StateEntry.Role
       switch tensor.kind {
       case .weight, .bias, .scale, .shift:
-        flatOffset -= count
-        role = .parameter(flatOffset: flatOffset, decays: tensor.kind == .weight)
+        if isFrozen { frozenOffset -= count } else { flatOffset -= count }
+        role = .parameter(flatOffset: isFrozen ? frozenOffset : flatOffset, decays: tensor.kind == .weight)
       case .runningMean:
         role = .runningMean(offset: bufferOffset)
         bufferOffset += count
@@ -83,25 +104,26 @@ public struct Model: Sendable {
       }
       return StateEntry(
         key: tensor.key, shape: tensor.shape, role: role, group: tensor.head.rawValue,
-        initialization: tensor.initialization)
+        initialization: tensor.initialization, isFrozen: isFrozen)
     }
   }
 
   private static func batchNorms(of graph: Graph, entries: [StateEntry]) -> [BatchNormEntry] {
     var offset = 0
+    let frozen = Set(entries.filter(\.isFrozen).map(\.key))
     return graph.operations.compactMap { operation in
       guard case .batchNorm(let epsilon, let momentum) = operation.kind else { return nil }
       let channels = operation.inputs[0].shape.channels
       defer { offset += 2 * channels }
       return BatchNormEntry(
         prefix: operation.name, channels: channels, meanOffset: offset, varianceOffset: offset + channels,
-        momentum: momentum, epsilon: epsilon)
+        momentum: momentum, epsilon: epsilon, isFrozen: frozen.contains(operation.name + ".running_mean"))
     }
   }
 }
 
 extension StateEntry {
-  /// Whether the tensor is trained.
+  /// Whether the tensor is learnt: a parameter, frozen or not.
   public var isParameter: Bool {
     if case .parameter = role { true } else { false }
   }

@@ -2,7 +2,7 @@
 public struct StateEntry: Hashable, Sendable {
   /// What a tensor is for.
   public enum Role: Hashable, Sendable {
-    /// Trained. `flatOffset` is its place in the flat vector; `decays` is false for batch norm's parameters and for
+    /// Learnt. `flatOffset` is its place in the flat vector; `decays` is false for batch norm's parameters and for
     /// biases, where these are to be spared weight decay.
     case parameter(flatOffset: Int, decays: Bool)
     /// A batch norm's running mean, at this place in the buffers.
@@ -23,6 +23,8 @@ public struct StateEntry: Hashable, Sendable {
   public let group: String
   /// How its values begin.
   public let initialization: Initialization
+  /// Whether training leaves it as it is.
+  public let isFrozen: Bool
 
   /// Elements.
   public var count: Int { shape.reduce(1, *) }
@@ -42,4 +44,6 @@ public struct BatchNormEntry: Hashable, Sendable {
   public let momentum: Double
   /// What is added to the variance.
   public let epsilon: Double
+  /// Whether training normalises with the running statistics and leaves them as they are.
+  public let isFrozen: Bool
 }

@@ -6,7 +6,7 @@
 /// | 1 | sum of the main losses |
 /// | 2, 3 | sums of the auxiliary losses, unweighted |
 /// | 4, 5 | samples whose label is the top one, among the top five |
-/// | then for each batch norm in state_dict order | n · mean of each channel, n · unbiased variance of each channel |
+/// | then for each batch norm in state_dict order | n · mean of each channel, n · unbiased variance of each channel; 0 if it is frozen |
 public struct StatisticsLayout: Hashable, Sendable {
   /// Where the number of samples is.
   public let sampleCount = 0

@@ -11,7 +11,7 @@ struct LayerTable {
   private(set) var filterCount = 0
   /// A layer's place in one of the lists, by its name; a product has the name of its first part.
   private var indices: [String: Int] = [:]
-  /// Values whose gradient somebody wants: those with parameters behind them.
+  /// Values whose gradient somebody wants: those with trained parameters behind them.
   private var wantsGradient: [Bool]
   private let mode: Plan.Mode
 
@@ -19,30 +19,22 @@ struct LayerTable {
   init(model: Model, mode: Plan.Mode, flow: Dataflow, placement: Placement, slots: inout [Slot]) {
     self.mode = mode
     wantsGradient = Array(repeating: false, count: model.graph.valueCount)
-    var flat: [String: Int] = [:]
-    for entry in model.entries {
-      if case .parameter(let offset, _) = entry.role { flat[entry.key] = offset }
-    }
-    func place(_ key: String) -> Int {
-      guard let offset = flat[key] else { fatalError("the state_dict lacks \(key)") }
-      return offset
-    }
-
+    let parameters = ParameterPlaces(model)
     // Batch norms first: the convolutions before them refer to them.
     for (index, layer) in flow.layers.enumerated() where layer.isBatchNorm {
       let region = flow.isDeferred[index] ? layer.output.map(placement.region) : nil
-      declareBatchNorm(layer, model, place, storedIn: region, &slots)
+      declareBatchNorm(layer, model, parameters, storedIn: region, &slots)
     }
     for (index, layer) in flow.layers.enumerated() {
-      let hasParameters = layer.isBatchNorm || layer.isConvolution
       if let output = layer.output {
-        wantsGradient[output.index] = hasParameters || layer.inputs.contains { wantsGradient[$0.index] }
+        wantsGradient[output.index] =
+          parameters.areTrained(of: layer) || layer.inputs.contains { wantsGradient[$0.index] }
       }
       guard layer.isConvolution, let members = flow.siblings(of: index) else { continue }
       if layer.isProduct {
-        declareProduct(members, flow, place)
+        declareProduct(members, flow, parameters)
       } else {
-        declareConvolution(layer, flow, place)
+        declareConvolution(layer, flow, parameters)
       }
     }
   }
@@ -90,7 +82,7 @@ struct LayerTable {
   }
 
   private mutating func declareBatchNorm(
-    _ layer: FusedLayer, _ model: Model, _ place: (String) -> Int, storedIn region: Region?, _ slots: inout [Slot]
+    _ layer: FusedLayer, _ model: Model, _ parameters: ParameterPlaces, storedIn region: Region?, _ slots: inout [Slot]
   ) {
     let name = layer.operation.name, channels = layer.inputs[0].shape.channels
     guard case .batchNorm(let epsilon, _) = layer.operation.kind,
@@ -110,25 +102,30 @@ struct LayerTable {
       Plan.BatchNormLayer(
         name: name, batchNorm: BatchNorm(channels: channels, epsilon: epsilon), relu: layer.relu, index: index,
         channels: channels, area: layer.inputs[0].shape.height * layer.inputs[0].shape.width,
-        scale: place(name + ".weight"), shift: place(name + ".bias"),
-        paddedScale: reserve(channels), paddedShift: reserve(channels), inverse: reserve(channels),
+        isFrozen: model.batchNorms[index].isFrozen, scale: parameters.offset(name + ".weight"),
+        shift: parameters.offset(name + ".bias"), trainedScale: parameters.gradient(name + ".weight"),
+        trainedShift: parameters.gradient(name + ".bias"), discarded: reserve(channels), paddedScale: reserve(channels),
+        paddedShift: reserve(channels), inverse: reserve(channels),
         runningMean: reserve(channels), runningVariance: reserve(channels), vectors: vectors,
         vectorPanels: vectorPanels, firstPanel: region?.panel ?? 0))
   }
 
-  private mutating func declareConvolution(_ layer: FusedLayer, _ flow: Dataflow, _ place: (String) -> Int) {
+  private mutating func declareConvolution(
+    _ layer: FusedLayer, _ flow: Dataflow, _ parameters: ParameterPlaces
+  ) {
     guard case .convolution(let geometry, let hasBias) = layer.operation.kind else { return }
     let name = layer.operation.name, input = layer.inputs[0]
     let convolution = Convolution(geometry, inputHeight: input.shape.height, inputWidth: input.shape.width)
     indices[name] = convolutions.count
     convolutions.append(
       Plan.ConvolutionLayer(
-        name: name, convolution: convolution, weight: place(name + ".weight"),
-        bias: hasBias ? place(name + ".bias") : nil,
+        name: name, convolution: convolution, weight: parameters.offset(name + ".weight"),
+        bias: hasBias ? parameters.offset(name + ".bias") : nil, gradient: parameters.gradient(name + ".weight"),
+        trainedBias: hasBias ? parameters.gradient(name + ".bias") : nil,
         packed: reserveWeights(
           convolution.packedCount, convolution.packedTransposedCount, inPlace: convolution.readsWeightsInPlace),
         paddedBias: hasBias ? reserve(geometry.outputChannels) : nil,
-        batchNorm: flow.deferredBatchNorm(behind: layer).map(index)))
+        batchNorm: batchNormThatGathers(behind: layer, flow)))
   }
 
   private mutating func reserveWeights(
@@ -140,7 +137,15 @@ struct LayerTable {
     return .packedInEachPass
   }
 
-  private mutating func declareProduct(_ members: [FusedLayer], _ flow: Dataflow, _ place: (String) -> Int) {
+  /// The batch norm that takes the moments of what a convolution writes; a frozen one takes none.
+  private func batchNormThatGathers(behind layer: FusedLayer, _ flow: Dataflow) -> Int? {
+    guard let index = flow.deferredBatchNorm(behind: layer).map(index), !batchNorms[index].isFrozen else { return nil }
+    return index
+  }
+
+  private mutating func declareProduct(
+    _ members: [FusedLayer], _ flow: Dataflow, _ parameters: ParameterPlaces
+  ) {
     let input = members[0].inputs[0], channels = members.compactMap { $0.geometry?.outputChannels }
     let product = PointwiseConvolution(
       inputChannels: input.shape.channels, outputChannels: channels, height: input.shape.height,
@@ -152,13 +157,43 @@ struct LayerTable {
       let name = layer.operation.name, outputs = layer.geometry?.outputChannels ?? 0
       defer { panel += Region.panelCount(outputs) }
       return Plan.ProductLayer.Part(
-        name: name, outputChannels: outputs, bias: hasBias ? place(name + ".bias") : nil,
-        paddedBias: (paddedBias ?? 0) + panel * 16, batchNorm: flow.deferredBatchNorm(behind: layer).map(index))
+        name: name, outputChannels: outputs, bias: hasBias ? parameters.offset(name + ".bias") : nil,
+        trainedBias: hasBias ? parameters.gradient(name + ".bias") : nil, paddedBias: (paddedBias ?? 0) + panel * 16,
+        batchNorm: batchNormThatGathers(behind: layer, flow))
     }
+    let keys = members.map { $0.operation.name + ".weight" }
     indices[members[0].operation.name] = products.count
     products.append(
       Plan.ProductLayer(
-        product: product, parts: parts, weights: members.map { place($0.operation.name + ".weight") },
+        product: product, parts: parts, weights: keys.map(parameters.offset),
+        gradients: keys.map(parameters.gradient),
         packed: reserveWeights(product.packedCount, product.packedCount), paddedBias: paddedBias))
+  }
+}
+
+/// Where a model's parameters lie in the flat vector, and which of them are trained.
+private struct ParameterPlaces {
+  private var offsets: [String: Int] = [:]
+  private var trained: Set<String> = []
+
+  init(_ model: Model) {
+    for entry in model.entries {
+      guard case .parameter(let offset, _) = entry.role else { continue }
+      offsets[entry.key] = offset
+      if !entry.isFrozen { trained.insert(entry.key) }
+    }
+  }
+
+  func offset(_ key: String) -> Int {
+    guard let offset = offsets[key] else { fatalError("the state_dict lacks \(key)") }
+    return offset
+  }
+
+  /// Where its gradient lies; nil if it is frozen.
+  func gradient(_ key: String) -> Int? { trained.contains(key) ? offset(key) : nil }
+
+  /// Whether any parameter of a layer is trained.
+  func areTrained(of layer: FusedLayer) -> Bool {
+    [".weight", ".bias"].contains { trained.contains(layer.operation.name + $0) }
   }
 }

@@ -19,6 +19,9 @@ public struct Plan: Sendable {
     /// Places in the flat vector.
     let weight: Int
     let bias: Int?
+    /// The places of their gradients; nil where they are frozen.
+    let gradient: Int?
+    let trainedBias: Int?
     let packed: Weights
     /// The bias padded to whole panels.
     let paddedBias: Int?
@@ -45,6 +48,8 @@ public struct Plan: Sendable {
       let outputChannels: Int
       /// Place in the flat vector.
       let bias: Int?
+      /// The place of its gradient; nil where it is frozen.
+      let trainedBias: Int?
       /// Place in memory of the bias, padded to whole panels; zeros if there is none.
       let paddedBias: Int
       /// The batch norm that takes the moments of what it writes, among the plan's.
@@ -55,6 +60,8 @@ public struct Plan: Sendable {
     let parts: [Part]
     /// The parts' weights in the flat vector.
     let weights: [Int]
+    /// The places of the weights' gradients; nil where they are frozen.
+    let gradients: [Int?]
     let packed: Weights
     /// The parts' biases, one after the other.
     let paddedBias: Int?
@@ -70,15 +77,22 @@ public struct Plan: Sendable {
     let channels: Int
     /// Pixels of a sample.
     let area: Int
+    /// Whether it normalises with its running statistics in training, too.
+    let isFrozen: Bool
     /// Places in the flat vector.
     let scale: Int
     let shift: Int
+    /// The places of their gradients; nil where they are frozen.
+    let trainedScale: Int?
+    let trainedShift: Int?
+    /// Place in memory for gradients that nobody wants.
+    let discarded: Int
     /// Places in memory.
     let paddedScale: Int
     let paddedShift: Int
     /// 1/√(variance + ε) of the last batch.
     let inverse: Int
-    /// Running mean and variance, in evaluation.
+    /// Running mean and variance, in evaluation and where it is frozen.
     let runningMean: Int
     let runningVariance: Int
     /// The vectors of the normalisation, of how many panels they are, and which of these is the layer's first.

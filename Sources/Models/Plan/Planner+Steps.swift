@@ -21,7 +21,8 @@ extension Planner {
     case .relu:
       append(name, .relu(x: x, y: y))
     case .maxPool(let geometry):
-      let winners = mode == .training ? addSlot(floatCount: winnerCount(y) / MemoryLayout<Float>.stride) : nil
+      let isTold = mode == .training && layers.wantsGradient(of: layer.inputs[0])
+      let winners = isTold ? addSlot(floatCount: winnerCount(y) / MemoryLayout<Float>.stride) : nil
       winnerSlots[index] = winners
       append(name, .maxPool(geometry, x: operand(layer.inputs[0]), y: y, winners: winners))
     case .averagePool(let geometry, let countsPadding):
@@ -40,20 +41,19 @@ extension Planner {
 
   mutating func appendBackward(_ index: Int) {
     let layer = flow.layers[index], name = layer.operation.name
+    if layer.isConvolution { return appendConvolutionGradients(index) }
     guard let output = layer.output, layers.wantsGradient(of: output) else { return }
     let input = layer.inputs[0]
     let x = placement.region(of: input), dy = placement.gradient(of: output)
-    precondition(
-      layer.operation.kind == .concatenation || isWritten(dy),
-      "\(name): its output's gradient is known when its turn comes")
+    if layer.operation.kind != .concatenation { checkIsWritten(dy, name) }
     switch layer.operation.kind {
-    case .convolution:
-      appendConvolutionGradients(index)
     case .batchNorm:
       let batchNorm = layers.batchNorms[layers.index(of: layer)]
       append(
         name, .batchNormGradient(layers.index(of: layer), y: x, dz: dy),
-        finished: [batchNorm.shift, batchNorm.scale].map { $0..<$0 + batchNorm.channels })
+        finished: [batchNorm.trainedShift, batchNorm.trainedScale].compactMap { place in
+          place.map { $0..<$0 + batchNorm.channels }
+        })
     case .relu:
       append(name, .reluGradient(y: placement.region(of: output), dy: dy))
     case .dropout(let probability, let number):
@@ -61,9 +61,13 @@ extension Planner {
     case .maxPool, .averagePool, .adaptiveAveragePool, .localResponseNorm:
       guard layers.wantsGradient(of: input) else { return }
       appendPoolGradient(index, dy: dy, dx: placement.gradient(of: input))
-    case .concatenation, .loss:
+    case .concatenation, .convolution, .loss:
       break
     }
+  }
+
+  private func checkIsWritten(_ gradient: Region, _ name: String) {
+    precondition(isWritten(gradient), "\(name): its output's gradient is known when its turn comes")
   }
 
   /// Bytes that tell which element of each of a pool's windows won.
@@ -91,10 +95,13 @@ extension Planner {
     let layer = flow.layers[index], x = operand(layer.inputs[0])
     guard let members = flow.siblings(of: index) else { return }
     let own = layers.index(of: layer)
-    let dys = members.compactMap(\.output).map(placement.gradient)
+    let outputs = members.compactMap(\.output), dys = outputs.map(placement.gradient)
     let isProduct = layer.isProduct
-    let biases = isProduct ? layers.products[own].parts.map(\.bias) : [layers.convolutions[own].bias]
-    let weights = isProduct ? layers.products[own].weights : [layers.convolutions[own].weight]
+    for (output, dy) in zip(outputs, dys) where layers.wantsGradient(of: output) {
+      checkIsWritten(dy, layer.operation.name)
+    }
+    let biases = isProduct ? layers.products[own].parts.map(\.trainedBias) : [layers.convolutions[own].trainedBias]
+    let weights = isProduct ? layers.products[own].gradients : [layers.convolutions[own].gradient]
     for (member, (bias, dy)) in zip(members, zip(biases, dys)) {
       guard let bias else { continue }
       append(
@@ -102,16 +109,21 @@ extension Planner {
     }
     let name = Self.name(of: members)
     let dx = layers.wantsGradient(of: layer.inputs[0]) ? placement.gradient(of: layer.inputs[0]) : nil
+    guard dx != nil || weights.contains(where: { $0 != nil }) else { return }
     let accumulate = dx.map { claim($0, name) } ?? false
-    let products = members.reduce(0) { $0 + $1.operation.multiplyAccumulates }
+    let products = zip(members, weights).reduce(0) { sum, member in
+      sum + member.0.operation.multiplyAccumulates * ((dx == nil ? 0 : 1) + (member.1 == nil ? 0 : 1))
+    }
     append(
       name,
       isProduct
         ? .productGradients(own, x: x, dys: dys, dx: dx, accumulate: accumulate)
         : .convolutionGradients(own, x: x, dy: dys[0], dx: dx, accumulate: accumulate),
       method: isProduct ? "product" : layers.convolutions[own].convolution.method,
-      multiplyAccumulates: dx == nil ? products : 2 * products,
-      finished: zip(members, weights).map { member, weight in weight..<weight + (member.geometry?.weightCount ?? 0) })
+      multiplyAccumulates: products,
+      finished: zip(members, weights).compactMap { member, weight in
+        weight.map { $0..<$0 + (member.geometry?.weightCount ?? 0) }
+      })
   }
 
   private mutating func appendPoolGradient(_ index: Int, dy: Region, dx: Region) {

@@ -69,10 +69,11 @@ public func convertModel(_ source: String, to target: String, _ options: Convers
   let size = "\(model.classes) classes, \(model.imageSize)×\(model.imageSize)"
   switch format {
   case .safetensors:
-    let count = try failing {
+    let heads = try failing {
       try trained.writeSafetensors(withoutAuxiliaryHeads: options.withoutAuxiliary, to: target)
     }
-    line.say("wrote '\(target)': \(model.definition.name), \(size), \(count) tensors")
+    let note = heads.isEmpty ? "" : ", without \(heads.joined(separator: " and "))"
+    line.say("wrote '\(target)': \(model.definition.name), \(size)\(note)")
   case .onnx:
     try failing { try trained.writeONNX(foldsBatchNorms: options.foldBatchNorm, to: target) }
     line.say("wrote '\(target)': \(model.definition.name), \(size), ONNX opset \(ONNXModel.operatorSet)")

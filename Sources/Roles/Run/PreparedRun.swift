@@ -40,7 +40,9 @@ struct PreparedRun {
         "--\(set) has \(count) classes, more than the model's \(classes); leave out --classes, or use other data")
     }
     let model = try failing {
-      try Model(definition, classes: classes, imageSize: imageSize, width: try options.number("width") ?? 1)
+      try Model(
+        definition, classes: classes, imageSize: imageSize, width: try options.number("width") ?? 1,
+        freeze: options.list("freeze") ?? [])
     }
 
     let labels = options.text("labels")

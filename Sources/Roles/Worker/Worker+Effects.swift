@@ -25,7 +25,7 @@ extension Worker {
     case .sendBulk(let message): send(message, envelope)
     case .welcomed(let welcome, let tenure): configure(welcome, tenure)
     case .storeParameters(let weights, let bucket): store(weights, bucket)
-    case .weightsComplete: break
+    case .weightsComplete: assignment?.memory.completeArena()
     case .startLeaf(let task): begin(task)
     case .free(let pass, let subtree): assignment?.memory.freeSum(pass, subtree)
     case .event(let event): note(event)
@@ -39,7 +39,7 @@ extension Worker {
         let configuration = try JSONDecoder().decode(RunConfiguration.self, from: Data(welcome.configuration))
         let model = try Model(
           try ModelCatalog.definition(named: configuration.model), classes: configuration.classes,
-          imageSize: configuration.imageSize, width: configuration.width)
+          imageSize: configuration.imageSize, width: configuration.width, freeze: configuration.freeze)
         assignment?.data.close()
         assignment?.engine.stop()
         assignment = Assignment(
@@ -47,7 +47,8 @@ extension Worker {
           data: try WorkerData(configuration, copy: copy, wakeup: wakeup),
           engine: WorkerEngine(model: model, configuration: configuration, threads: options.threads, wakeup: wakeup),
           memory: WorkerMemory(
-            flatCount: model.flat.count, bufferCount: model.bufferCount, statisticsCount: model.statistics.count))
+            parameterCount: model.parameterCount, trainedCount: model.flat.count, bufferCount: model.bufferCount,
+            statisticsCount: model.statistics.count))
       }
       link?.close(poller)
       link = try BulkLink(welcome, coordinator: endpoint, context: bulkContext, poller)
@@ -85,7 +86,8 @@ extension Worker {
     guard let (_, payload) = awaited, let assignment, let arena = self.assignment?.memory.arena(for: weights) else {
       return
     }
-    let place = VersionLayout(assignment.model, assignment.configuration).place(of: bucket, assignment.model)
+    let layout = VersionLayout(assignment.model, assignment.configuration)
+    let place = layout.place(of: bucket, assignment.model)
     let count = place.range.count
     guard payload.count == count * MemoryLayout<Float>.size else {
       ending = (
@@ -94,7 +96,10 @@ extension Worker {
       )
       return
     }
-    let target = (place.isBuffers ? arena.buffers : arena.parameters).pointer + place.range.lowerBound
+    let target =
+      layout.frozen.contains(bucket)
+      ? assignment.memory.frozen.pointer + (place.range.lowerBound - assignment.model.flat.count)
+      : (place.isBuffers ? arena.buffers : arena.parameters).pointer + place.range.lowerBound
     UnsafeMutableRawBufferPointer(start: target, count: payload.count).copyMemory(from: payload)
   }
 

@@ -10,9 +10,11 @@ final class VersionArena: @unchecked Sendable {
   let weights: Weights
   let parameters: FloatStorage
   let buffers: FloatStorage
+  /// Whether the frozen parameters are in their place.
+  fileprivate(set) var hasFrozen: Bool
 
-  init(_ weights: Weights, parameters: FloatStorage, buffers: FloatStorage) {
-    (self.weights, self.parameters, self.buffers) = (weights, parameters, buffers)
+  init(_ weights: Weights, parameters: FloatStorage, buffers: FloatStorage, hasFrozen: Bool = false) {
+    (self.weights, self.parameters, self.buffers, self.hasFrozen) = (weights, parameters, buffers, hasFrozen)
   }
 }
 
@@ -37,22 +39,27 @@ struct WorkerMemory {
     let subtree: Subtree
   }
 
-  private let flatCount: Int
+  private let parameterCount: Int
+  private let trainedCount: Int
   private let bufferCount: Int
   private let statisticsCount: Int
+  /// The frozen parameters, the same in every version; they are received once and copied into each arena once.
+  let frozen: FloatStorage
   private var sums: [Key: SumBuffer] = [:]
   private var freeGradients: [FloatStorage] = []
   private(set) var arena: VersionArena?
   private var freeArenas: [VersionArena] = []
 
-  init(flatCount: Int, bufferCount: Int, statisticsCount: Int) {
-    (self.flatCount, self.bufferCount, self.statisticsCount) = (flatCount, bufferCount, statisticsCount)
+  init(parameterCount: Int, trainedCount: Int, bufferCount: Int, statisticsCount: Int) {
+    (self.parameterCount, self.trainedCount) = (parameterCount, trainedCount)
+    (self.bufferCount, self.statisticsCount) = (bufferCount, statisticsCount)
+    frozen = FloatStorage(count: parameterCount - trainedCount)
   }
 
   /// A new sum; evaluation has no gradient, so its sums take no memory for one.
   mutating func makeSum(_ pass: Pass, _ subtree: Subtree) -> SumBuffer {
     let gradient =
-      pass.kind == .training ? freeGradients.popLast() ?? FloatStorage(count: flatCount) : FloatStorage(count: 1)
+      pass.kind == .training ? freeGradients.popLast() ?? FloatStorage(count: trainedCount) : FloatStorage(count: 1)
     let sum = SumBuffer(gradient: gradient, statisticsCount: statisticsCount)
     sums[Key(pass: pass, subtree: subtree)] = sum
     return sum
@@ -69,16 +76,24 @@ struct WorkerMemory {
   mutating func arena(for weights: Weights) -> VersionArena {
     if let arena, arena.weights == weights { return arena }
     if let old = arena { freeArenas.append(old) }
-    var storage: (FloatStorage, FloatStorage)?
+    var storage: (FloatStorage, FloatStorage, Bool)?
     // The engine may still hold the version before; whatever it has let go of can be written again.
     for index in freeArenas.indices where isKnownUniquelyReferenced(&freeArenas[index]) {
       let free = freeArenas.remove(at: index)
-      storage = (free.parameters, free.buffers)
+      storage = (free.parameters, free.buffers, free.hasFrozen)
       break
     }
-    let (parameters, buffers) = storage ?? (FloatStorage(count: flatCount), FloatStorage(count: bufferCount))
-    let made = VersionArena(weights, parameters: parameters, buffers: buffers)
+    let (parameters, buffers, hasFrozen) =
+      storage ?? (FloatStorage(count: parameterCount), FloatStorage(count: bufferCount), false)
+    let made = VersionArena(weights, parameters: parameters, buffers: buffers, hasFrozen: hasFrozen)
     arena = made
     return made
+  }
+
+  /// All buckets of the present arena have come, now or with earlier weights.
+  func completeArena() {
+    guard let arena, !arena.hasFrozen else { return }
+    (arena.parameters.pointer + trainedCount).update(from: frozen.pointer, count: frozen.count)
+    arena.hasFrozen = true
   }
 }

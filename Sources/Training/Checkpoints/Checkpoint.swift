@@ -6,7 +6,7 @@ import Models
 /// averaged weights where the run keeps an average.
 ///
 /// `step-00000100.safetensors` has every entry of the state_dict under its name; `step-00000100.optimizer.safetensors` the
-/// optimizer's vectors under the parameters' names; `step-00000100.averaged.safetensors` again every entry of the
+/// optimizer's vectors under the names of the trained parameters; `step-00000100.averaged.safetensors` again every entry of the
 /// state_dict, averaged: a file like the first, for whoever uses the model. All are sealed (`SealedTensorFile`), and each
 /// names the version.
 public struct Checkpoint: Sendable {
@@ -83,7 +83,7 @@ public struct Checkpoint: Sendable {
   ) throws(CheckpointError) {
     var tensors: [SealedTensor] = []
     for (index, storage) in state.optimizerState.enumerated() {
-      for tensor in model.stateTensors {
+      for tensor in model.stateTensors where !tensor.entry.isFrozen {
         guard case .parameters(let offset) = tensor.source else { continue }
         let name = optimizerTensorName(tensor.entry.key, optimizer: optimizer, index: index)
         tensors.append(
@@ -139,7 +139,7 @@ public struct Checkpoint: Sendable {
     _ index: Int, _ file: SealedTensorFile, model: Model, optimizer: any Optimizer
   ) throws(CheckpointError) -> FloatStorage {
     let vector = FloatStorage(count: model.flat.count)
-    for tensor in model.stateTensors {
+    for tensor in model.stateTensors where !tensor.entry.isFrozen {
       guard case .parameters(let offset) = tensor.source else { continue }
       let name = optimizerTensorName(tensor.entry.key, optimizer: optimizer, index: index)
       guard let values = file.floats(name), let shape = file.shapes[name], shape == tensor.entry.shape else {

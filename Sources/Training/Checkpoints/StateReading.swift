@@ -28,7 +28,8 @@ extension StateSnapshot {
     case .none:
       anew = []
       state = StateSnapshot(
-        step: step, parameters: FloatStorage(count: model.flat.count), buffers: FloatStorage(count: model.bufferCount),
+        step: step, parameters: FloatStorage(count: model.parameterCount),
+        buffers: FloatStorage(count: model.bufferCount),
         batchCounts: Array(repeating: 0, count: model.batchNorms.count), optimizerState: [])
     case .anyAuxiliaryHeads, .otherHeads:
       let seed: UInt64

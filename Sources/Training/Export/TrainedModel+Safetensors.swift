@@ -6,19 +6,19 @@ extension TrainedModel {
   ///
   /// Auxiliary heads are left out where they are not wanted, and where they were not in that file.
   ///
-  /// - Returns: how many tensors were written.
+  /// - Returns: the heads that were left out.
   /// - Throws: `.cannotWrite`; a file that was there before then remains.
   @discardableResult
-  public func writeSafetensors(withoutAuxiliaryHeads: Bool, to path: String) throws(CheckpointError) -> Int {
+  public func writeSafetensors(withoutAuxiliaryHeads: Bool, to path: String) throws(CheckpointError) -> [String] {
     let entries = model.entries.filter { $0.group != Head.main.rawValue }
     // A head of which anything is missing is none; counts of batches, which old files lack, are not missed.
-    let incomplete = Set(entries.filter { startedAnew.contains($0.key) && $0.role != .batchCount }.map(\.group))
-    let dropped = Set(
-      entries.filter { withoutAuxiliaryHeads || incomplete.contains($0.group) }.map(\.key))
+    let incomplete = entries.filter { startedAnew.contains($0.key) && $0.role != .batchCount }
+    let heads = Set((withoutAuxiliaryHeads ? entries : incomplete).map(\.group))
     var metadata = metadata
     metadata.imageSize = model.imageSize
     try Checkpoint.writeParameters(
-      state, of: model, leavingOut: dropped, metadata: metadata, notes: notes, to: path)
-    return model.entries.count - dropped.count
+      state, of: model, leavingOut: Set(entries.filter { heads.contains($0.group) }.map(\.key)), metadata: metadata,
+      notes: notes, to: path)
+    return heads.sorted()
   }
 }

@@ -1,7 +1,7 @@
 import Lockstep
 import Models
 
-/// How the elements of the flat vector are treated by an update: alternating ranges, from the model's tensors and the
+/// How the trained elements of the flat vector are treated by an update: alternating ranges, from the model's tensors and the
 /// run's rules.
 ///
 /// - Source: PyTorch's parameter groups; Caffe's `lr_mult` and `decay_mult` for the rule `caffe`.
@@ -32,7 +32,7 @@ public struct ParameterGroups: Hashable, Sendable {
     }
   }
 
-  /// The whole vector, in order.
+  /// The whole vector of trained parameters, in order.
   public let segments: [Segment]
 
   /// Reads the model's tensors by the run's rules.
@@ -42,7 +42,7 @@ public struct ParameterGroups: Hashable, Sendable {
     let batchNorms = Set(model.batchNorms.map(\.prefix))
     let classifiers = Set(configuration.trunkLearningRateFactor == 1 ? [] : model.classifierEntries.map(\.key))
     var tensors: [(range: Range<Int>, treatment: Treatment)] = []
-    for entry in model.entries {
+    for entry in model.entries where !entry.isFrozen {
       guard case .parameter(let offset, let isWeight) = entry.role else { continue }
       var treatment = Treatment(decays: configuration.decay == .all || isWeight)
       let isBias = entry.key.hasSuffix(".bias") && !batchNorms.contains(String(entry.key.dropLast(5)))
@@ -55,7 +55,7 @@ public struct ParameterGroups: Hashable, Sendable {
     self.init(tensors, joined: joined)
   }
 
-  /// Takes the tensors' ranges, which together cover the flat vector.
+  /// Takes the tensors' ranges, which together cover the trained parameters.
   init(_ tensors: [(range: Range<Int>, treatment: Treatment)], joined: Bool) {
     var segments: [Segment] = []
     for (index, tensor) in tensors.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }).enumerated() {

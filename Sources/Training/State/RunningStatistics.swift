@@ -1,7 +1,7 @@
 import Models
 
 /// Brings running means and variances up to date with a step: the mean over the step's samples, in Double, rounded once;
-/// then running += momentum · (value − running).
+/// then running += momentum · (value − running). Those of frozen batch norms stay as they are.
 ///
 /// - Parameters:
 ///   - old: the running statistics before the step, `model.bufferCount` floats.
@@ -13,6 +13,12 @@ public func updateRunningStatistics(
 ) {
   let n = statistics[model.statistics.sampleCount]
   for (index, norm) in model.batchNorms.enumerated() {
+    if norm.isFrozen {
+      for start in [norm.meanOffset, norm.varianceOffset] where old != UnsafePointer(new) {
+        (new + start).update(from: old + start, count: norm.channels)
+      }
+      continue
+    }
     let means = model.statistics.means(ofBatchNorm: index).lowerBound
     let variances = model.statistics.variances(ofBatchNorm: index).lowerBound
     let momentum = Float(norm.momentum)

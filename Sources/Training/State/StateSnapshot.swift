@@ -6,13 +6,13 @@ import Models
 public struct StateSnapshot: Sendable {
   /// The version: the step that made it, 0 for the initial state.
   public var step: Int
-  /// The flat vector of parameters.
+  /// The flat vector of parameters, frozen ones included: `model.parameterCount` floats.
   public var parameters: FloatStorage
   /// Running means and variances, in the model's order.
   public var buffers: FloatStorage
   /// `num_batches_tracked` of every batch norm, in state_dict order.
   public var batchCounts: [Int64]
-  /// The optimizer's vectors, in the order of its names.
+  /// The optimizer's vectors, in the order of its names: `model.flat.count` floats each.
   public var optimizerState: [FloatStorage]
   /// The average of the parameters, where one is kept.
   public var average: AveragedWeights?

@@ -6,7 +6,7 @@ import Models
 /// average of the parameters, in two versions. The committed one is read; a step writes the other, which takes its place
 /// if all of it is finite.
 ///
-/// A step is: `apply` once for every bucket of the flat vector, then `finish` with the statistics. Buckets are updated as
+/// A step is: `apply` once for every bucket of the trained parameters, then `finish` with the statistics. Buckets are updated as
 /// they are applied; where the update depends on norms of the whole gradient (clipping, LARS) they are kept and updated
 /// by `finish`, on several threads.
 ///
@@ -84,7 +84,7 @@ public final class TrainingState: @unchecked Sendable {
   /// - Parameter threads: how many update the parameters where they wait for the whole gradient.
   public init(model: Model, configuration: RunConfiguration, from snapshot: StateSnapshot, threads: Int = 1) {
     precondition(
-      snapshot.parameters.count == model.flat.count && snapshot.buffers.count == model.bufferCount
+      snapshot.parameters.count == model.parameterCount && snapshot.buffers.count == model.bufferCount
         && snapshot.batchCounts.count == model.batchNorms.count, "a version of this model")
     self.model = model
     let optimizer = OptimizerCatalog.optimizer(for: configuration)
@@ -117,7 +117,7 @@ public final class TrainingState: @unchecked Sendable {
 
   deinit { marks.deallocate() }
 
-  /// The flat vector of the committed version, to be read until the next `finish`.
+  /// The flat vector of the committed version, frozen parameters included, to be read until the next `finish`.
   public var parameters: FloatStorage { committed.parameters }
 
   /// The running statistics of the committed version, to be read until the next `finish`.
@@ -219,7 +219,7 @@ public final class TrainingState: @unchecked Sendable {
         candidate.average?.updates = averaging.updates(after: step + 1, before: updates)
       }
       swap(&committed, &candidate)
-      for index in batchCounts.indices { batchCounts[index] += 1 }
+      for (index, norm) in model.batchNorms.enumerated() where !norm.isFrozen { batchCounts[index] += 1 }
     }
     step += 1
     marks.update(repeating: Mark())

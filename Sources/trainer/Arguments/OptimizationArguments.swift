@@ -110,9 +110,10 @@ struct FineTuningArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Start from these weights instead of random ones.", valueName: "file"))
   var initFrom: String?
   @Option(
+    defaultAsFlag: Switch.on, parsing: .next,
     help:
       "Whether --init-from's weights want torchvision's transform_input. (default: as the file says, or off)")
-  var transformInput: Switch?
+  var transformInput: Switch? = nil
   @Option(
     help: ArgumentHelp(
       "Keep parameters and batch norms as they are whose keys begin so: conv1,inception3a (default: none)",

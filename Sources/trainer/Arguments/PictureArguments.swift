@@ -18,8 +18,10 @@ struct PictureArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("imagenet, cifar, cifar100, half or none. (default: the checkpoint's)", valueName: "kind"))
   var normalization: String?
-  @Option(help: "Whether the weights want torchvision's transform_input. (default: as the checkpoint says)")
-  var transformInput: Switch?
+  @Option(
+    defaultAsFlag: Switch.on, parsing: .next,
+    help: "Whether the weights want torchvision's transform_input. (default: as the checkpoint says)")
+  var transformInput: Switch? = nil
 
   func resolved() throws -> PictureOptions {
     try PictureOptions(

@@ -37,7 +37,7 @@ private let reference = Array(
   private func network() -> ONNXModel {
     var network = ONNXModel(name: "net")
     network.addInput("input", [.free("N"), .fixed(3)])
-    network.addConstant("fc.weight", shape: [2, 3], [0.5, -1, 2, 0, 1e-40, 3])
+    network.addConstant("fc.weight", shape: [2, 3], [0.5, -1, 2, 0, Float(bitPattern: 0x0001_16C2), 3])
     network.add(
       "LRN", "norm", ["input"], to: "norm",
       ["size": .integer(5), "alpha": .float(1e-4), "beta": .float(0.75), "bias": .float(1)])

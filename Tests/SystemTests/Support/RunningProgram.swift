@@ -31,8 +31,8 @@ final class RunningProgram: @unchecked Sendable {
   private let condition = NSCondition()
   private var status: Int32?
 
-  /// Starts the program under test in a sandbox.
-  init(_ arguments: [String], environment: [String: String] = [:], in sandbox: Sandbox) throws {
+  /// Starts the program under test in a sandbox; it may have at most so many bytes of memory, mapped files included.
+  init(_ arguments: [String], environment: [String: String] = [:], memory: Int? = nil, in sandbox: Sandbox) throws {
     guard access(Self.executable, X_OK) == 0 else {
       throw Overdue(
         description: "there is no program \(Self.executable); build it first: swift build -c release --product trainer")
@@ -59,7 +59,9 @@ final class RunningProgram: @unchecked Sendable {
     let variables = sandbox.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
     // The process that `env` begins as becomes the program.
     let launcher = "/usr/bin/env"
-    var argv = ([launcher, "--chdir=" + sandbox.folder, Self.executable] + arguments).map { strdup($0) } + [nil]
+    let limits = memory.map { ["prlimit", "--as=\($0)"] } ?? []
+    let command = [launcher, "--chdir=" + sandbox.folder] + limits + [Self.executable] + arguments
+    var argv = command.map { strdup($0) } + [nil]
     var envp = variables.map { strdup($0) } + [nil]
     defer { (argv + envp).forEach { free($0) } }
     var pid: pid_t = 0

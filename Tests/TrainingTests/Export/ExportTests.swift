@@ -32,15 +32,14 @@ import Testing
   @Test func aCheckpointConvertedIsTheSameCheckpoint() throws {
     let trained = try trained { ($0.transformInput, $0.initFrom) = (true, "x.pth") }
     let path = directory.file("out.safetensors")
-    #expect(try trained.writeSafetensors(withoutAuxiliaryHeads: false, to: path) == fixture.model.entries.count)
+    #expect(try trained.writeSafetensors(withoutAuxiliaryHeads: false, to: path).isEmpty)
     #expect(try readBytes(path) == readBytes(directory.file("checkpoint.safetensors")))
   }
 
   @Test func auxiliaryHeadsMayBeLeftOut() throws {
     let original = try trained(), path = directory.file("out.safetensors")
-    let count = try original.writeSafetensors(withoutAuxiliaryHeads: true, to: path)
+    #expect(try original.writeSafetensors(withoutAuxiliaryHeads: true, to: path) == ["aux1", "aux2"])
     let file = try TensorFile(path: path)
-    #expect(file.tensors.count == count)
     #expect(Set(file.tensors.map(\.name)) == Set(fixture.model.entries.filter { $0.group == "main" }.map(\.key)))
     // The hash is one of all tensors.
     #expect(file.metadata["state_hash"] == nil && file.metadata["format"] == "pt")
