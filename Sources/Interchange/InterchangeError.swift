@@ -25,7 +25,9 @@ public enum InterchangeError: Error, Hashable, Sendable {
 }
 
 extension InterchangeError: CustomStringConvertible {
-  public var description: String {
+  public var description: String { printable(sentence) }
+
+  private var sentence: String {
     switch self {
     case .cannotRead(let path, let code):
       "cannot read '\(path)': \(errorText(code)); check the name and its permissions"
@@ -46,3 +48,15 @@ extension InterchangeError: CustomStringConvertible {
 
 /// What the operating system calls an error number.
 func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+/// A text that a terminal may be shown, though parts of it come from a file: control characters, with which a terminal can be
+/// made to do things, are replaced, and only its beginning is left of a very long one.
+public func printable(_ text: String) -> String {
+  let limit = 2000
+  var result = String.UnicodeScalarView()
+  for (count, scalar) in text.unicodeScalars.enumerated() {
+    if count == limit { return String(result) + "…" }
+    result.append(scalar.properties.generalCategory == .control ? "\u{FFFD}" : scalar)
+  }
+  return String(result)
+}

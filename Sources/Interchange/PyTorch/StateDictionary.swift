@@ -67,7 +67,9 @@ struct StateDictionary {
   }
 
   private mutating func stripPrefixes() {
-    while let prefix = Self.prefixes.first(where: isPrefix) {
+    // Both, and one of them twice, occur; a file with thousands of them is not worth the time.
+    for _ in 0..<4 {
+      guard let prefix = Self.prefixes.first(where: isPrefix) else { return }
       remarks.append("'\(prefix)' is taken off the names")
       tensors = tensors.compactMap { name, tensor in
         name == Self.averageCount ? nil : (String(name.dropFirst(prefix.count)), tensor)

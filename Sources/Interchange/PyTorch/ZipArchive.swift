@@ -90,9 +90,11 @@ struct ZipArchive {
   private static func directory(_ file: RandomAccessFile) throws(InterchangeError) -> (range: Range<Int>, count: Int) {
     // PyTorch writes no comment behind the end record; so that is where it is, or the file is cut or has been added to.
     let endPosition = file.byteCount - 22
-    guard endPosition >= 0, let end = Optional(Fields(try file.bytes(at: endPosition, count: 22))),
-      end.four(0) == 0x0605_4B50, end.two(20) == 0
-    else { throw malformed(file, "it has no ZIP directory at its end") }
+    guard endPosition >= 0 else { throw malformed(file, "it is too short to have a ZIP directory") }
+    let end = Fields(try file.bytes(at: endPosition, count: 22))
+    guard end.four(0) == 0x0605_4B50, end.two(20) == 0 else {
+      throw malformed(file, "it has no ZIP directory at its end")
+    }
     var count = Int(end.two(10)), size = Int(end.four(12)), offset = Int(end.four(16))
     var limit = endPosition
     if endPosition >= 20 {

@@ -43,7 +43,9 @@ public struct SkippedCheckpoint: Hashable, Sendable {
 }
 
 extension CheckpointError: CustomStringConvertible {
-  public var description: String {
+  public var description: String { printable(sentence) }
+
+  private var sentence: String {
     switch self {
     case .damaged(_, let reason), .cannotWrite(_, let reason): reason
     case .mismatch(let path, let key, let expected, let found):

@@ -1,5 +1,6 @@
 import Compute
 import Foundation
+import Interchange
 import Lockstep
 import Models
 
@@ -29,7 +30,7 @@ public struct TrainedModel: Sendable {
   /// - Throws: `.damaged`, `.mismatch`, and what says that the file is of another model or of none.
   public init(path: String, model name: String? = nil, imageSize: Int? = nil) throws(CheckpointError) {
     let file = try SealedTensorFile(path: Self.resolve(path), ownKeys: CheckpointMetadata.ownKeys)
-    var remarks = file.remarks.map { "'\(path)': \($0)" }
+    var remarks = file.remarks.map { printable("'\(path)': \($0)") }
     let isOurs = CheckpointMetadata.ownKeys.contains { file.metadata[$0] != nil }
     if isOurs {
       let metadata = try CheckpointMetadata(file)
@@ -121,7 +122,7 @@ public struct InheritedState: Sendable {
     (state, startedAnew) = try StateSnapshot.reading(
       file, model: model, step: 0, tolerance: .otherHeads(seed: seed))
     remarks =
-      file.remarks.map { "'\(path)': \($0)" }
+      file.remarks.map { printable("'\(path)': \($0)") }
       + (startedAnew.isEmpty
         ? [] : ["'\(path)' does not fit in \(startedAnew.joined(separator: ", ")): started anew"])
   }

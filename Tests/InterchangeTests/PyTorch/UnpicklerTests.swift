@@ -221,4 +221,14 @@ import Testing
     let error = #expect(throws: InterchangeError.self) { try open(pickle, storage: [0, 0, 0, 0]) }
     #expect(error?.description.contains("two tensors 'w'") == true)
   }
+
+  /// Names from a file are shown to people, and endless ones cost no time.
+  @Test func namesDoNoHarm() throws {
+    let name = String(repeating: "module.", count: 100_000) + "\u{1B}]0;w"
+    let pickle = PickleWriter.stateDictionary(elements: 1, shape: [1], strides: [1], names: [name])
+    let file = try open(pickle, storage: [0, 0, 0, 0])
+    #expect(file.remarks == Array(repeating: "'module.' is taken off the names", count: 4))
+    let error = InterchangeError.missingTensor(path: "x", name: "\u{1B}[2J" + name)
+    #expect(error.description.hasPrefix("'x' has no tensor '\u{FFFD}[2Jmodule.") && error.description.count < 2100)
+  }
 }
