@@ -20,6 +20,8 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
 
   var convolution: Convolution { Convolution(geometry, inputHeight: size.0, inputWidth: size.1) }
 
+  var imageLayout: ImageLayout? { Convolution.imageLayout(geometry, inputHeight: size.0, inputWidth: size.1) }
+
   var testDescription: String {
     "\(name): \(batch)×\(channels.0)→\(channels.1), \(kernel), stride \(stride), padding \(padding), \(size)"
   }

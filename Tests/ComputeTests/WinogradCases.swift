@@ -15,6 +15,7 @@ extension ConvolutionCase {
   /// Small ones: all remainders of the tiles, few channels, blocks of every kind.
   static let winograd: [ConvolutionCase] =
     (1...9).map { window("3×3, height \($0)", batch: 2, (16, 16), (3, 3), ($0, 10 - $0)) }
+    + (1...9).map { window("4×4, height \($0)", batch: 2, (16, 16), (4, 4), ($0, 10 - $0)) }
     + (1...6).map { window("5×5, height \($0)", batch: 2, (16, 16), (5, 5), ($0, 7 - $0)) }
     + (3...9).map { window("1×7, width \($0)", batch: 2, (16, 16), (1, 7), (3, $0)) }
     + (3...9).map { window("7×1, height \($0)", batch: 2, (16, 16), (7, 1), ($0, 2)) }
@@ -32,6 +33,10 @@ extension ConvolutionCase {
       window("3×3, parts of samples", batch: 2, (16, 32), (3, 3), (35, 37)),
       window("3×3, many samples", batch: 70, (16, 16), (3, 3), (5, 6)),
       window("3×3, many panels", batch: 2, (72, 136), (3, 3), (6, 7)),
+      window("4×4, odd channels", batch: 3, (24, 40), (4, 4), (7, 9)),
+      window("4×4, no padding", batch: 2, (16, 24), (4, 4), (9, 10), padding: (0, 0)),
+      window("4×4, parts of samples", batch: 2, (72, 32), (4, 4), (35, 37)),
+      window("4×3", batch: 2, (16, 16), (4, 3), (7, 8)),
       window("5×5, odd channels", batch: 3, (24, 40), (5, 5), (7, 8)),
       window("5×5, no padding", batch: 2, (16, 24), (5, 5), (9, 10), padding: (0, 0)),
       window("5×5, wide", (16, 16), (5, 5), (8, 70)),

@@ -50,6 +50,10 @@ private struct ConvolutionCase {
     + [
       ConvolutionCase(name: "first layer", channels: (3, 24), kernel: (7, 7), size: (22, 26), stride: (2, 2)),
       ConvolutionCase(name: "first layer", channels: (3, 40), kernel: (3, 3), size: (10, 12)),
+      ConvolutionCase(
+        name: "first layer", batch: 3, channels: (3, 24), kernel: (7, 7), size: (64, 130), stride: (2, 2)),
+      ConvolutionCase(name: "first layer", channels: (4, 16), kernel: (5, 5), size: (40, 38), stride: (2, 2)),
+      ConvolutionCase(name: "first layer", channels: (3, 16), kernel: (8, 6), size: (18, 22), stride: (2, 2)),
       ConvolutionCase(name: "few channels", channels: (7, 5), kernel: (3, 3), size: (9, 8)),
       ConvolutionCase(
         name: "3×3/2", channels: (24, 40), kernel: (3, 3), size: (13, 12), stride: (2, 2), padding: (0, 0)),
@@ -120,21 +124,42 @@ extension Digests {
     let biasGradients = memory.vector(outputs)
     biasGradient(dy.panels, into: biasGradients.pointer, pool: pool)
     add("\(name), bias", biasGradients)
-    if convolution.readsImages { addImages(convolution, name, x, weights, output, dy, memory) }
+    if Convolution.imageLayout(geometry, inputHeight: x.height, inputWidth: x.width) != nil { addImages(item) }
   }
 
-  private func addImages(
-    _ convolution: Convolution, _ name: String, _ x: Shape, _ weights: FloatStorage, _ output: Tensor, _ dy: Tensor,
-    _ memory: Memory
-  ) {
-    let scratch = memory.used(convolution.scratchCount(batch: x.batch, threads: pool.threads))
-    let pixels = memory.floats(x.count), gradient = memory.used(convolution.geometry.weightCount)
+  /// The same with images for its input, in the layout that suits it.
+  private func addImages(_ item: ConvolutionCase) {
+    let (height, width) = item.size, (inputs, outputs) = item.channels
+    let convolution = Convolution(
+      item.convolution.geometry, inputHeight: height, inputWidth: width, readsImages: true)
+    guard let layout = convolution.imageLayout else { return }
+    let name =
+      "\(convolution.method) convolution of images, \(item.name): "
+      + "\(item.batch)×\(inputs)→\(outputs)×\(height)×\(width)"
+    let memory = newMemory()
+    let oihw = memory.floats(convolution.geometry.weightCount), weights = memory.used(convolution.packedCount)
+    convolution.pack(oihw.pointer, into: weights.pointer, pool: pool)
+    let nchw = memory.floats(item.batch * inputs * height * width)
+    let pixels = memory.used(
+      Images.floatCount(batch: item.batch, height: height, width: width, channels: inputs, layout: layout))
     let images = Images(
-      pointer: pixels.pointer, batch: x.batch, height: x.height, width: x.width, channels: x.channels)
+      pointer: pixels.pointer, batch: item.batch, height: height, width: width, channels: inputs, layout: layout)
+    loadImages(nchw: nchw.pointer, into: images, pool: pool)
+    add("\(name), pixels and weights", pixels, weights)
+
+    let y = Shape(item.batch, convolution.outputHeight, convolution.outputWidth, outputs)
+    let scratch = memory.used(convolution.scratchCount(batch: item.batch, threads: pool.threads))
+    let output = memory.result(y), bias = memory.vector(outputs), blocks = convolution.momentBlocks(batch: item.batch)
+    let records = memory.used(Moments.floatCount(panels: panelCount(outputs), blocks: blocks))
+    let moments = Moments(records: records.pointer, panels: panelCount(outputs), blocks: blocks)
     convolution.forward(
-      images, weights: weights.pointer, bias: nil, into: output.panels, scratch: scratch.pointer, pool: pool)
+      images, weights: weights.pointer, bias: bias.pointer, into: output.panels, moments: moments,
+      scratch: scratch.pointer, pool: pool)
+    add("\(name), forward", output.storage)
+    add("\(name), moments", statistics(moments, outputs, memory))
+    let dy = memory.tensor(y), gradient = memory.used(convolution.geometry.weightCount)
     convolution.backward(images, dy.panels, into: gradient.pointer, scratch: scratch.pointer, pool: pool)
-    add("\(name), images", output.storage, gradient)
+    add("\(name), backward", gradient)
   }
 
   /// What a batch norm makes of moments.

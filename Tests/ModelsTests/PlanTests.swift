@@ -82,6 +82,17 @@ import Testing
     #expect(!plan.steps.contains { $0.operation == "batch norm" })
   }
 
+  /// Large windows of stride 2 read the phases of images, others their pixels.
+  @Test(arguments: [
+    ("googlenet", "Winograd"), ("googlenet-paper", "Winograd"), ("googlenet-seed", "direct"),
+    ("inception-v3", "direct"),
+  ])
+  func imagesLieAsTheFirstLayerReadsThem(name: String, method: String) throws {
+    let plan = Planner.plan(try model(name), mode: .evaluation, maxBatch: 2, threads: 1)
+    #expect(plan.steps[1].method == method)
+    #expect(plan.imageLayout != nil && (plan.imageLayout == .pixels) == (method == "direct"))
+  }
+
   @Test func describesItself() throws {
     let plan = Planner.plan(try model("googlenet-seed"), mode: .training, maxBatch: 2, threads: 1)
     let lines = plan.description.split(separator: "\n")

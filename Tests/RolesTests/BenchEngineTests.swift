@@ -47,14 +47,16 @@ import Training
   }
 
   /// With convolutions by every method, and so many threads that some blocks are shared.
-  @Test(arguments: [("googlenet-seed", 32, 0.1), ("googlenet", 64, 0.25)])
-  func threadsDoNotMatter(name: String, size: Int, width: Double) throws {
+  @Test(arguments: [
+    ("googlenet-seed", 32, 0.1, ["direct", "product", "Winograd"]), ("googlenet", 64, 0.25, ["product", "Winograd"]),
+  ])
+  func threadsDoNotMatter(name: String, size: Int, width: Double, methods: [String]) throws {
     let options = EngineBenchOptions(
       model: name, mode: .train, batch: 3, threads: 1, steps: 5, size: size, width: width, classes: 10)
     let model = try options.builtModel()
     let hashes = [1, 2, 3, 7].map { threads in
       let engine = BenchEngine(model, mode: .train, batch: 3, pool: ThreadPool(threads: threads))
-      #expect(Set(engine.parts.map(\.method)).isSuperset(of: ["direct", "product", "Winograd"]))
+      #expect(Set(engine.parts.map(\.method)).isSuperset(of: methods))
       for _ in 1...5 { engine.step() }
       return engine.stateHash()
     }

@@ -9,6 +9,7 @@ extension Convolution {
   ///
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func pack(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+    if let strided { return strided.pack(oihw, into: packed, pool: pool) }
     if let winograd { return winograd.pack(oihw, into: packed, pool: pool) }
     if readsWeightsInPlace { return packed.update(from: oihw, count: geometry.weightCount) }
     let blockFloats = taps * forwardPass.lanes * rowWidth, inputPanels = forwardPass.inputPanels
@@ -51,8 +52,11 @@ extension Convolution {
 
   /// Writes weights in the order that `backward` reads: for each phase of the stride, transposed and turned around.
   ///
+  /// For images in phases, of which nobody wants the gradient, there is nothing to write.
+  ///
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func packTransposed(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+    if strided != nil { return }
     if let winograd { return winograd.packTransposed(oihw, into: packed, pool: pool) }
     if readsWeightsInPlace { return packed.update(from: oihw, count: geometry.weightCount) }
     let geometry = self.geometry, taps = self.taps, filter = geometry.inputChannels * taps

@@ -1,7 +1,8 @@
 extension Convolution {
   /// Blocks of `Moments` that `forward` gathers.
   public func momentBlocks(batch: Int) -> Int {
-    winograd?.momentBlocks(batch) ?? dividedUp(forwardPass.gridPixels(batch), forwardPass.blockPixels)
+    if let strided { return strided.momentBlocks(batch) }
+    return winograd?.momentBlocks(batch) ?? dividedUp(forwardPass.gridPixels(batch), forwardPass.blockPixels)
   }
 
   /// y = weights ⋆ x + bias.
@@ -26,15 +27,16 @@ extension Convolution {
     }
   }
 
-  /// Whether it reads images in the order that they come in: whether their channels are less than a panel's.
-  public var readsImages: Bool { winograd == nil && geometry.inputChannels < rowWidth }
-
-  /// The same for the network's input, for a convolution that `readsImages`.
+  /// The same for the network's input, for a convolution that was planned to read images.
   public func forward(
     _ images: Images, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, into y: PanelTensor,
     moments: Moments? = nil, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     check(images, y)
+    if let strided {
+      strided.forward(images, weights: weights, bias: bias, into: y, moments: moments, scratch: scratch, pool: pool)
+      return
+    }
     let start: Start = bias.map { .bias($0) } ?? .zero
     correlate(forwardPass, PixelSource(images), weights, start: start, y, moments: moments, scratch, pool)
   }
@@ -83,14 +85,15 @@ extension Convolution {
     pool: ThreadPool
   ) {
     check(images, dy)
+    if let strided { return strided.backward(images, dy, into: oihw, scratch: scratch, pool: pool) }
     sumWeightGradient(PixelSource(images), dy, oihw, scratch, pool)
   }
 
   private func check(_ images: Images, _ y: PanelTensor) {
-    require(readsImages, "a convolution that reads images reads less than a panel's channels")
     require(
       images.height == inputHeight && images.width == inputWidth && images.channels == geometry.inputChannels
-        && images.batch == y.batch, "images have the shape that the convolution was planned for")
+        && images.layout == imageLayout && images.batch == y.batch,
+      "images have the shape and the layout that the convolution was planned for")
     require(
       y.height == outputHeight && y.width == outputWidth && y.channels == geometry.outputChannels,
       "a convolution's output has the shape it was planned for")

@@ -18,8 +18,13 @@ public struct Convolution: Sendable {
   /// Columns of the output.
   public let outputWidth: Int
 
+  /// The layout of the images that it reads, if it was planned for images.
+  public let imageLayout: ImageLayout?
+
   /// How windows of the shapes that it suits are computed; the others are by the direct method.
   let winograd: Winograd?
+  /// The same for images in phases.
+  let strided: StridedWinograd?
   let forwardPass: Correlation
   /// One for each phase of the stride that has input pixels.
   let dataPasses: [DataPass]
@@ -40,7 +45,9 @@ public struct Convolution: Sendable {
   }
 
   /// Plans a convolution; traps if the window does not fit the padded input.
-  public init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) {
+  ///
+  /// - Parameter readsImages: whether its input is images, in the layout that suits it, instead of a tensor in panels.
+  public init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int, readsImages: Bool = false) {
     require(
       inputHeight + 2 * geometry.paddingHeight >= geometry.kernelHeight
         && inputWidth + 2 * geometry.paddingWidth >= geometry.kernelWidth, "a window fits the padded input")
@@ -75,22 +82,41 @@ public struct Convolution: Sendable {
     dataPasses = passes
     winograd = Winograd.suits(geometry) ? Winograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
     transposedCount = weightStart
+    imageLayout = readsImages ? Self.imageLayout(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
+    require(!readsImages || imageLayout != nil, "a convolution of images reads less than a panel's channels")
+    if case .phases = imageLayout {
+      strided = StridedWinograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth)
+    } else {
+      strided = nil
+    }
+  }
+
+  /// The layout of images that suits a convolution; nil if it can read panels only.
+  public static func imageLayout(
+    _ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int
+  ) -> ImageLayout? {
+    if Winograd.suits(geometry) || geometry.inputChannels >= rowWidth { return nil }
+    guard StridedWinograd.suits(geometry, inputHeight: inputHeight, inputWidth: inputWidth) else { return .pixels }
+    return .phases(StridedWinograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth).phases)
   }
 
   /// Floats of the packed weights for `forward`.
   public var packedCount: Int {
-    readsWeightsInPlace ? geometry.weightCount : winograd?.packedCount ?? forwardPass.weightCount
+    if let strided { return strided.packedCount }
+    return readsWeightsInPlace ? geometry.weightCount : winograd?.packedCount ?? forwardPass.weightCount
   }
   /// Floats of the packed weights for `backward`.
   public var packedTransposedCount: Int {
-    readsWeightsInPlace ? geometry.weightCount : winograd?.packedTransposedCount ?? transposedCount
+    if strided != nil { return 0 }
+    return readsWeightsInPlace ? geometry.weightCount : winograd?.packedTransposedCount ?? transposedCount
   }
 
   /// How it is computed, in a word.
-  public var method: String { winograd != nil ? "Winograd" : isLinear ? "product" : "direct" }
+  public var method: String { winograd != nil || strided != nil ? "Winograd" : isLinear ? "product" : "direct" }
 
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {
+    if let strided { return strided.scratchCount(batch: batch, threads: threads) }
     if let winograd { return winograd.scratchCount(batch: batch, threads: threads) }
     if isLinear { return linearScratch(batch: batch, threads: threads) }
     let forward = correlationScratch(forwardPass, threads)
@@ -99,6 +125,7 @@ public struct Convolution: Sendable {
   }
 
   func check(_ x: PanelTensor, _ y: PanelTensor) {
+    require(strided == nil, "a convolution of images in phases reads no tensors in panels")
     require(
       x.height == inputHeight && x.width == inputWidth && x.channels == geometry.inputChannels,
       "a convolution's input has the shape it was planned for")

@@ -197,7 +197,7 @@ extension Winograd {
   }
 
   /// The first output line of a strip, both counted through all samples.
-  private func outputLine(_ strip: Int) -> Int {
+  func outputLine(_ strip: Int) -> Int {
     strip / rows.tiles * rows.output + strip % rows.tiles * rows.scheme.outputs
   }
 }

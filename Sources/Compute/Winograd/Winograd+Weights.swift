@@ -8,13 +8,25 @@ extension Winograd {
   func pack(_ oihw: FloatPointer, into packed: MutableFloatPointer, pool: ThreadPool) {
     let inputs = inputPanels
     pool.forEach(outputPanels * inputs) { item, _ in
-      var filters = Filters(repeating: .zero)
-      withFloats(of: &filters) { filters in
-        load(oihw, panels: (item % inputs, item / inputs), into: filters)
-        // Of each input, its taps follow each other.
-        transform(
-          filters, rowFloats: taps * rowWidth, tapFloats: rowWidth, into: packed + item * rowWidth * rowWidth)
-      }
+      let panels = (input: item % inputs, output: item / inputs)
+      packPanels(panels, into: packed) { load(oihw, panels: panels, into: $0) }
+    }
+  }
+
+  /// The filters of one input and one output panel at the points.
+  ///
+  /// - Parameter load: writes them, [16 inputs][taps][16 outputs], over zeros.
+  @inline(__always)
+  func packPanels(
+    _ panels: (input: Int, output: Int), into packed: MutableFloatPointer, load: (MutableFloatPointer) -> Void
+  ) {
+    var filters = Filters(repeating: .zero)
+    withFloats(of: &filters) { filters in
+      load(filters)
+      // Of each input, its taps follow each other.
+      transform(
+        filters, rowFloats: taps * rowWidth, tapFloats: rowWidth,
+        into: packed + (panels.output * inputPanels + panels.input) * rowWidth * rowWidth)
     }
   }
 
@@ -39,11 +51,19 @@ extension Winograd {
 
   /// The weights' gradient of one input and one output panel: dg = G′ dU G.
   func writeGradient(_ gradient: FloatPointer, panels: (input: Int, output: Int), into oihw: MutableFloatPointer) {
+    unpackPanels(gradient, panels) { store($0, panels: panels, into: oihw) }
+  }
+
+  /// The gradient of one input and one output panel's filters.
+  ///
+  /// - Parameter store: takes it, [16 inputs][taps][16 outputs].
+  @inline(__always)
+  func unpackPanels(_ gradient: FloatPointer, _ panels: (input: Int, output: Int), store: (FloatPointer) -> Void) {
     var filters = Filters(repeating: .zero)
     withFloats(of: &filters) { filters in
       transformAdjoint(
         gradient + (panels.output * inputPanels + panels.input) * rowWidth * rowWidth, into: filters)
-      store(filters, panels: panels, into: oihw)
+      store(filters)
     }
   }
 
@@ -177,6 +197,7 @@ extension Winograd {
   private func withSchemes(_ body: (_ rows: WinogradScheme, _ columns: WinogradScheme) -> Void) {
     switch (rows.scheme, columns.scheme) {
     case (.three, .three): body(.three, .three)
+    case (.four, .four): body(.four, .four)
     case (.five, .five): body(.five, .five)
     case (.one, .three): body(.one, .three)
     case (.three, .one): body(.three, .one)

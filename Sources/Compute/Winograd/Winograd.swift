@@ -15,9 +15,14 @@ struct Winograd: Sendable {
   /// Tiles of a strip whose columns are transformed before its tiles are, while they are in the first-level cache.
   let chunkTiles: Int
 
-  /// Whether it takes windows of this shape. With a few channels only, the unused lanes of a panel cost more than is
-  /// saved.
+  /// Whether windows of this shape are computed so. Those of four taps are not, whose errors are twice as large.
   static func suits(_ geometry: ConvolutionGeometry) -> Bool {
+    takes(geometry) && geometry.kernelHeight != 4 && geometry.kernelWidth != 4
+  }
+
+  /// Whether windows of this shape can be computed so. With a few channels only, the unused lanes of a panel cost more than
+  /// is saved.
+  static func takes(_ geometry: ConvolutionGeometry) -> Bool {
     guard geometry.strideHeight == 1 && geometry.strideWidth == 1 else { return false }
     guard geometry.paddingHeight < geometry.kernelHeight && geometry.paddingWidth < geometry.kernelWidth else {
       return false
@@ -34,14 +39,19 @@ struct Winograd: Sendable {
   private static let mostTaps = 25
 
   init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) {
-    guard Self.suits(geometry), let vertical = WinogradScheme(taps: geometry.kernelHeight),
+    self.init(
+      geometry, inputHeight: inputHeight, inputWidth: inputWidth, outputHeight: geometry.outputHeight(inputHeight),
+      outputWidth: geometry.outputWidth(inputWidth))
+  }
+
+  /// The same for an output that takes more or less padding below and on the right.
+  init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int, outputHeight: Int, outputWidth: Int) {
+    guard Self.takes(geometry), let vertical = WinogradScheme(taps: geometry.kernelHeight),
       let horizontal = WinogradScheme(taps: geometry.kernelWidth)
     else { fatalError("Winograd's method does not take this window") }
     self.geometry = geometry
-    rows = WinogradAxis(
-      vertical, input: inputHeight, output: geometry.outputHeight(inputHeight), padding: geometry.paddingHeight)
-    columns = WinogradAxis(
-      horizontal, input: inputWidth, output: geometry.outputWidth(inputWidth), padding: geometry.paddingWidth)
+    rows = WinogradAxis(vertical, input: inputHeight, output: outputHeight, padding: geometry.paddingHeight)
+    columns = WinogradAxis(horizontal, input: inputWidth, output: outputWidth, padding: geometry.paddingWidth)
     inputPanels = dividedUp(geometry.inputChannels, rowWidth)
     outputPanels = dividedUp(geometry.outputChannels, rowWidth)
     chunkTiles = Self.chunkColumns / horizontal.outputs

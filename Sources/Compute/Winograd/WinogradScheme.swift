@@ -1,9 +1,9 @@
 /// How Winograd's method computes one axis of a window: tiles of a few outputs, each from the values of the data's and
 /// the filter's polynomials at some points.
 ///
-/// All axes use the same six points: 0, ±√½, ±√2 and ∞, with which rounding errors are less than half of those of the
-/// textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of the same
-/// transformed filters: what differs in its normalisation is moved into the transform of its data.
+/// All axes but those of four taps use the same six points: 0, ±√½, ±√2 and ∞, with which rounding errors are less than half
+/// of those of the textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of
+/// the same transformed filters: what differs in its normalisation is moved into the transform of its data.
 ///
 /// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015. Differs: the points, which a search
 ///   among pairs ±a, ±b found to have the smallest errors.
@@ -12,6 +12,8 @@ enum WinogradScheme: Sendable {
   case one
   /// F(4, 3), and F(3, 3) or F(2, 3) in the last tile.
   case three
+  /// F(4, 4), at seven points of its own; a last tile that should have fewer outputs drops some.
+  case four
   /// F(2, 5), and F(1, 5) in the last tile.
   case five
   /// Seven taps as four and three, F(3, 4) + F(3, 3), or F(2, 4) + F(2, 3) in the last tile: both have the same
@@ -23,6 +25,7 @@ enum WinogradScheme: Sendable {
     switch taps {
     case 1: self = .one
     case 3: self = .three
+    case 4: self = .four
     case 5: self = .five
     case 7: self = .seven
     default: return nil
@@ -34,6 +37,7 @@ enum WinogradScheme: Sendable {
     switch self {
     case .one: 1
     case .three: 3
+    case .four: 4
     case .five: 5
     case .seven: 7
     }
@@ -43,17 +47,29 @@ enum WinogradScheme: Sendable {
   var outputs: Int {
     switch self {
     case .one: 1
-    case .three: 4
+    case .three, .four: 4
     case .five: 2
     case .seven: 3
     }
   }
 
   /// Outputs of the smallest tile; one that should have fewer drops some.
-  var fewestOutputs: Int { self == .three || self == .seven ? 2 : 1 }
+  var fewestOutputs: Int {
+    switch self {
+    case .one, .five: 1
+    case .three, .seven: 2
+    case .four: 4
+    }
+  }
 
   /// Points at which outputs are evaluated.
-  var points: Int { self == .one ? 1 : 6 }
+  var points: Int {
+    switch self {
+    case .one: 1
+    case .three, .five, .seven: 6
+    case .four: 7
+    }
+  }
 
   /// Points at which data and filters are: each part of the window has its own.
   var dataPoints: Int { self == .seven ? 12 : points }
@@ -61,7 +77,7 @@ enum WinogradScheme: Sendable {
   /// Whether a tile of this many outputs takes a point of the data.
   @inline(__always) func uses(_ dataPoint: Int, outputs: Int) -> Bool {
     switch self {
-    case .one: true
+    case .one, .four: true
     case .three: Self.contains(dataPoint, of: outputs + 2)
     case .five: Self.contains(dataPoint, of: outputs + 4)
     case .seven:
@@ -81,6 +97,7 @@ enum WinogradScheme: Sendable {
     case (.three, 4): body(.three, 4)
     case (.three, 3): body(.three, 3)
     case (.three, _): body(.three, 2)
+    case (.four, _): body(.four, 4)
     case (.five, 2): body(.five, 2)
     case (.five, _): body(.five, 1)
     case (.seven, 3): body(.seven, 3)

@@ -20,6 +20,7 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, d(0))
     case .three: Self.evaluateData(outputs + 2, d, put)
+    case .four: SevenPoints.transformData(d, put)
     case .five: Self.evaluateData(outputs + 4, d, put)
     case .seven:
       let d4 = d(4), d5 = d(5)
@@ -37,6 +38,7 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, v(0))
     case .three: Self.evaluateDataAdjoint(outputs + 2, v, put)
+    case .four: SevenPoints.transformDataAdjoint(v, put)
     case .five: Self.evaluateDataAdjoint(outputs + 4, v, put)
     case .seven:
       var d4 = Lanes.zero, d5 = Lanes.zero
@@ -112,6 +114,7 @@ extension WinogradScheme {
   @inline(__always)
   func transformOutput(_ outputs: Int, _ m: (Int) -> Lanes, _ put: (_ output: Int, Lanes) -> Void) {
     if self == .one { return put(0, m(0)) }
+    if self == .four { return SevenPoints.transformOutput(m, put) }
     let has3 = uses(3, outputs: outputs), has4 = uses(4, outputs: outputs)
     let m0 = m(0), m1 = m(1), m2 = m(2), m5 = m(5)
     let m3 = has3 ? m(3) : .zero, m4 = has4 ? m(4) : .zero
@@ -133,6 +136,7 @@ extension WinogradScheme {
   /// Outputs to points.
   @inline(__always)
   func transformOutputAdjoint(_ outputs: Int, _ y: (Int) -> Lanes, _ put: (_ point: Int, Lanes) -> Void) {
+    if self == .four { return SevenPoints.transformOutputAdjoint(y, put) }
     let y0 = y(0)
     put(0, y0)
     if self == .one { return }
@@ -165,6 +169,7 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, g(0))
     case .three: Self.evaluateFilter(3, g, put)
+    case .four: SevenPoints.transformFilter(g, put)
     case .five: Self.evaluateFilter(5, g, put)
     case .seven:
       Self.evaluateFilter(4, g, put)
@@ -178,6 +183,7 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, u(0))
     case .three: Self.evaluateFilterAdjoint(3, u, put)
+    case .four: SevenPoints.transformFilterAdjoint(u, put)
     case .five: Self.evaluateFilterAdjoint(5, u, put)
     case .seven:
       Self.evaluateFilterAdjoint(4, u, put)

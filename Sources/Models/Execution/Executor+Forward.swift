@@ -5,10 +5,10 @@ extension Executor {
   func perform(_ action: Action, images: UnsafePointer<Float>, batch: Int) {
     switch action {
     case .images(let x):
-      if plan.imagesArePanels {
-        loadPanels(nchw: images, into: tensor(x, batch), pool: pool)
+      if let target = self.images(x, batch) {
+        loadImages(nchw: images, into: target, pool: pool)
       } else {
-        loadImages(nchw: images, into: self.images(batch), pool: pool)
+        loadPanels(nchw: images, into: tensor(x, batch), pool: pool)
       }
     case .convolution(let index, let x, let y):
       convolve(index, x, y, batch, gathersMoments: false)
@@ -45,9 +45,9 @@ extension Executor {
       gathersMoments && layer.batchNorm != nil
       ? moments(firstPanel: 0, panels: y.panels.count, blocks: convolution.momentBlocks(batch: batch)) : nil
     let weights = weights(layer), bias = layer.paddedBias.map { UnsafePointer(floats($0)) }
-    if readsImages(x) {
+    if let images = images(x.region, batch) {
       convolution.forward(
-        images(batch), weights: weights, bias: bias, into: tensor(y, batch), moments: moments, scratch: scratch,
+        images, weights: weights, bias: bias, into: tensor(y, batch), moments: moments, scratch: scratch,
         pool: pool)
     } else {
       convolution.forward(

@@ -63,9 +63,9 @@ extension Executor {
     case .convolutionGradients(let index, let x, let dy, let dx, let accumulate):
       let layer = plan.convolutions[index]
       let gradient = layer.gradient.map { leaf.gradient + $0 }
-      if readsImages(x), let gradient {
+      if let images = images(x.region, batch), let gradient {
         return layer.convolution.backward(
-          images(batch), tensor(dy, batch), into: gradient, scratch: scratch, pool: pool)
+          images, tensor(dy, batch), into: gradient, scratch: scratch, pool: pool)
       }
       layer.convolution.backward(
         activation(x, batch), tensor(dy, batch), weights: dx == nil ? nil : transposedWeights(layer),

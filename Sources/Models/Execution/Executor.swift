@@ -236,15 +236,13 @@ public final class Executor {
       panelStride: slot.panelStride)
   }
 
-  /// Whether an operand is the network's input in the images' own layout.
-  func readsImages(_ operand: Operand) -> Bool { !plan.imagesArePanels && operand.region == plan.images }
-
-  /// The images of a batch, in their own layout.
-  func images(_ batch: Int) -> Images {
-    let shape = plan.images.shape
+  /// The images of a batch, if a region holds them in a layout of their own.
+  func images(_ region: Region, _ batch: Int) -> Images? {
+    guard let layout = plan.imageLayout, region == plan.images else { return nil }
+    let shape = region.shape
     return Images(
-      pointer: floats(plan.slots[plan.images.slot].offset), batch: batch, height: shape.height, width: shape.width,
-      channels: shape.channels)
+      pointer: floats(plan.slots[region.slot].offset), batch: batch, height: shape.height, width: shape.width,
+      channels: shape.channels, layout: layout)
   }
 
   /// An operand's tensor of a batch as the step sees it.

@@ -34,6 +34,12 @@ struct Dataflow {
   /// How many layers read a value.
   func readerCount(of value: Value) -> Int { readers[value.index].count }
 
+  /// The layout of images that all readers of a value want; nil if they want panels, or not all the same.
+  func imageLayout(of value: Value) -> ImageLayout? {
+    let layouts = Set(readers(of: value).map(\.imageLayout))
+    return layouts.count == 1 ? layouts.first ?? nil : nil
+  }
+
   /// The batch norm that takes the moments of what a convolution produces, if its output is not stored.
   func deferredBatchNorm(behind convolution: FusedLayer) -> FusedLayer? {
     guard let output = convolution.output, let reader = readers[output.index].first, isDeferred[reader] else {

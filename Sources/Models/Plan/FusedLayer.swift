@@ -54,6 +54,12 @@ struct FusedLayer {
     geometry?.isPointwise == true && inputs[0].shape.height * inputs[0].shape.width > 1
   }
 
+  /// The layout in which it would read images; nil if it reads panels only.
+  var imageLayout: ImageLayout? {
+    guard let geometry, !isProduct, let shape = inputs.first?.shape else { return nil }
+    return Convolution.imageLayout(geometry, inputHeight: shape.height, inputWidth: shape.width)
+  }
+
   /// Whether it can normalise what it reads while it loads it.
   var normalizesWhatItReads: Bool {
     switch operation.kind {

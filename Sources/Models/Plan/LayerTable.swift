@@ -14,10 +14,15 @@ struct LayerTable {
   /// Values whose gradient somebody wants: those with trained parameters behind them.
   private var wantsGradient: [Bool]
   private let mode: Plan.Mode
+  private let images: Value
+  /// How the network's input lies in memory, if not in panels.
+  let imageLayout: ImageLayout?
 
   /// Gives every layer its places, and the slots whose tensors are seen normalised the places of the vectors.
   init(model: Model, mode: Plan.Mode, flow: Dataflow, placement: Placement, slots: inout [Slot]) {
     self.mode = mode
+    images = model.graph.input
+    imageLayout = flow.imageLayout(of: images)
     wantsGradient = Array(repeating: false, count: model.graph.valueCount)
     let parameters = ParameterPlaces(model)
     // Batch norms first: the convolutions before them refer to them.
@@ -43,12 +48,6 @@ struct LayerTable {
   func index(of layer: FusedLayer) -> Int {
     guard let index = indices[layer.operation.name] else { fatalError("\(layer.operation.name) has no parameters") }
     return index
-  }
-
-  /// Whether a layer can read the network's input in the images' own layout.
-  func readsImages(_ layer: FusedLayer) -> Bool {
-    guard layer.isConvolution, !layer.isProduct else { return false }
-    return convolutions[index(of: layer)].convolution.readsImages
   }
 
   /// Whether somebody wants the gradient of a value.
@@ -115,7 +114,9 @@ struct LayerTable {
   ) {
     guard case .convolution(let geometry, let hasBias) = layer.operation.kind else { return }
     let name = layer.operation.name, input = layer.inputs[0]
-    let convolution = Convolution(geometry, inputHeight: input.shape.height, inputWidth: input.shape.width)
+    let convolution = Convolution(
+      geometry, inputHeight: input.shape.height, inputWidth: input.shape.width,
+      readsImages: input == images && imageLayout != nil)
     indices[name] = convolutions.count
     convolutions.append(
       Plan.ConvolutionLayer(

@@ -121,8 +121,8 @@ public struct Plan: Sendable {
   /// Where weights are packed for a pass.
   let filters: Int
   let images: Region
-  /// Whether the images lie in panels; otherwise they have a layout of their own, which the first layer reads.
-  let imagesArePanels: Bool
+  /// How the images lie in memory, as the first layer reads them; nil if in panels.
+  let imageLayout: ImageLayout?
   let logits: Region
   let modelName: String
 }

@@ -42,10 +42,10 @@ struct Planner {
 
   private mutating func plan(threads: Int) -> Plan {
     let images = placement.region(of: model.graph.input)
-    let imagesArePanels = !flow.readers(of: model.graph.input).allSatisfy(layers.readsImages)
-    if !imagesArePanels {
+    if let layout = layers.imageLayout {
       let count = Images.floatCount(
-        batch: maxBatch, height: images.shape.height, width: images.shape.width, channels: images.shape.channels)
+        batch: maxBatch, height: images.shape.height, width: images.shape.width, channels: images.shape.channels,
+        layout: layout)
       slots[images.slot] = Slot(
         count: roundedUp(count), panelStride: roundedUp(count), first: .max, last: -1)
     }
@@ -71,7 +71,7 @@ struct Planner {
     return Plan(
       mode: mode, maxBatch: maxBatch, steps: steps, floatCount: floatCount, permanentFloatCount: permanent,
       convolutions: layers.convolutions, products: layers.products, batchNorms: layers.batchNorms, slots: slots,
-      scratch: scratch, moments: moments, filters: filters, images: images, imagesArePanels: imagesArePanels,
+      scratch: scratch, moments: moments, filters: filters, images: images, imageLayout: layers.imageLayout,
       logits: logits, modelName: model.definition.name)
   }
 
