@@ -23,6 +23,29 @@ struct CrashTests {
     try reference.expect(run, steps: 34)
   }
 
+  /// Every model of the catalog, at a narrow width and the smallest images that it trains on, and three workers.
+  @Test(arguments: [
+    ("googlenet-seed", "32"), ("googlenet", "64"), ("googlenet-paper", "79"), ("inception-v3", "299"),
+  ])
+  func aKilledWorkerChangesNoModel(name: String, size: String) throws {
+    let options = [
+      "train", "--model", name, "--image-size", size, "--width", "0.1", "--data",
+      "synthetic:samples=50,size=\(size),classes=10,seed=1", "--global-batch", "12", "--microbatch", "2", "--seed", "7",
+      "--steps", "10",
+    ]
+    let calm = RunFiles(Sandbox.current.path("calm")), disturbed = RunFiles(Sandbox.current.path("disturbed"))
+    let outcome = try trainer(options + ["--workers", "1", "--threads", "2", "--output", calm.path])
+    #expect(outcome.code == 0, "\(outcome)")
+    let train = try start(options + ["--workers", "3", "--threads", "1", "--output", disturbed.path])
+    try disturbed.wait(forStep: 2, of: train)
+    try child("worker", of: train).send(SIGKILL)
+    try expect(train, endsWith: 0)
+    #expect(try disturbed.events().contains("lost"))
+    #expect(try calm.hashes() == disturbed.hashes() && Set(calm.hashes()).count == 10)
+    #expect(try tensorBytes(calm.checkpoint(10)) == tensorBytes(disturbed.checkpoint(10)))
+    #expect(try tensorBytes(calm.optimizer(10)) == tensorBytes(disturbed.optimizer(10)))
+  }
+
   /// Every optimizer that is not the reference's, clipping, both averages and frozen parameters; validation reads the
   /// average.
   @Test(arguments: [

@@ -148,6 +148,16 @@ struct ExchangeTests {
     return bytes
   }
 
+  /// A file with one bit of its first parameter turned around.
+  private func flipped() throws -> [UInt8] {
+    var bytes = try golden("unit.pth")
+    let name = Array("unit/data/0".utf8)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: name) })
+    // Behind its name, a member has as much padding as the two bytes before its name say.
+    bytes[place + name.count + Int(bytes[place - 2]) + Int(bytes[place - 1]) << 8] ^= 1
+    return bytes
+  }
+
   private func tensors(header: String, length: UInt64? = nil) -> [UInt8] {
     withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Array($0) } + Array(header.utf8)
       + [UInt8](repeating: 0, count: 8)
@@ -163,6 +173,7 @@ struct ExchangeTests {
       ("module.pth", try golden("module.pth"), "torch.nn.modules.module.Module"),
       ("script.pth", try golden("script.pth"), "TorchScript"),
       ("bomb.pth", try bomb(), "compressed"),
+      ("flipped.pth", try flipped(), "checksum"),
       ("cut.pth", Array(try golden("unit.pth").dropLast(100)), "no ZIP directory"),
       ("cut-legacy.pth", Array(try golden("unit-legacy.pth").dropLast(10)), "cut short"),
       ("long.safetensors", tensors(header: "{}", length: 1 << 60), "announces a header of"),

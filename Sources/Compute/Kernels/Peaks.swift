@@ -17,9 +17,10 @@ public func multiplyAddPeak(pool: ThreadPool, runs: Int) -> Double {
 /// The arrays are four times as large as the last cache, each. The best of the runs counts, and of two ways: the C library's
 /// copy, and row by row as kernels store, which has to read what it is about to overwrite.
 public func copyBandwidth(pool: ThreadPool, runs: Int) -> Double {
-  // 32 MiB where the size is not known: that of a server's cache that two to eight cores share.
+  // 32 MiB where the size is not known: that of a server's cache that two to eight cores share. The C library takes that of
+  // all sockets together on some hosts: arrays of gigabytes, whose pages take seconds to get.
   let cache = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE))
-  let rows = 4 * (cache > 0 ? cache : 32 << 20) / (rowWidth * MemoryLayout<Float>.stride)
+  let rows = 4 * (cache > 0 ? min(cache, 96 << 20) : 32 << 20) / (rowWidth * MemoryLayout<Float>.stride)
   let source = FloatStorage(count: rows * rowWidth), target = FloatStorage(count: rows * rowWidth)
   var best = Double.infinity
   for run in 0..<2 * runs {
