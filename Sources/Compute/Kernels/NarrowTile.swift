@@ -45,22 +45,7 @@ private func narrowTile(
 func narrowProduct(
   _ a: FloatPointer, lanes: Int, rows: Int, _ weights: FloatPointer, into output: MutableFloatPointer
 ) {
-  @inline(__always) func tile(_ height: Int, _ first: Int) {
+  forEachTile(of: rows) { height, first in
     narrowTile(height, a + first * rowWidth, lanes, weights, into: output + first * rowWidth)
-  }
-  var first = 0
-  while rows - first > 8 || rows - first == 6 {
-    tile(6, first)
-    first += 6
-  }
-  switch rows - first {
-  case 8: tile(4, first); tile(4, first + 4)
-  case 7: tile(4, first); tile(3, first + 4)
-  case 5: tile(5, first)
-  case 4: tile(4, first)
-  case 3: tile(3, first)
-  case 2: tile(2, first)
-  case 1: tile(1, first)
-  default: break
   }
 }

@@ -54,19 +54,7 @@ func outerProductBlock(
 func outerProductRows(
   _ a: FloatPointer, lanes: Int, _ b: FloatPointer, rows: Int, accumulate: Bool, into block: MutableFloatPointer
 ) {
-  let tiles = dividedUp(lanes, 6), height = lanes / tiles, taller = lanes % tiles
-  var first = 0
-  for tile in 0..<tiles {
-    let size = height + (tile < taller ? 1 : 0)
-    let a = a + first, target = block + first * rowWidth
-    switch size {
-    case 6: outerProductTile(6, a, b, rows: rows, accumulate: accumulate, target)
-    case 5: outerProductTile(5, a, b, rows: rows, accumulate: accumulate, target)
-    case 4: outerProductTile(4, a, b, rows: rows, accumulate: accumulate, target)
-    case 3: outerProductTile(3, a, b, rows: rows, accumulate: accumulate, target)
-    case 2: outerProductTile(2, a, b, rows: rows, accumulate: accumulate, target)
-    default: outerProductTile(1, a, b, rows: rows, accumulate: accumulate, target)
-    }
-    first += size
+  forEachEvenTile(of: lanes) { height, first in
+    outerProductTile(height, a + first, b, rows: rows, accumulate: accumulate, block + first * rowWidth)
   }
 }

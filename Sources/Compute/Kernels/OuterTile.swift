@@ -69,19 +69,7 @@ func outerBlock(
   _ x: FloatPointer, _ lines: PixelLines, _ dy: FloatPointer, rows: Int, accumulate: Bool,
   _ gradient: MutableFloatPointer
 ) {
-  let tiles = dividedUp(rows, 6), height = rows / tiles, taller = rows % tiles
-  var first = 0
-  for tile in 0..<tiles {
-    let size = height + (tile < taller ? 1 : 0)
-    let a = x + first, target = gradient + first * rowWidth
-    switch size {
-    case 6: outerTile(6, a, lines, dy, accumulate: accumulate, target)
-    case 5: outerTile(5, a, lines, dy, accumulate: accumulate, target)
-    case 4: outerTile(4, a, lines, dy, accumulate: accumulate, target)
-    case 3: outerTile(3, a, lines, dy, accumulate: accumulate, target)
-    case 2: outerTile(2, a, lines, dy, accumulate: accumulate, target)
-    default: outerTile(1, a, lines, dy, accumulate: accumulate, target)
-    }
-    first += size
+  forEachEvenTile(of: rows) { height, first in
+    outerTile(height, x + first, lines, dy, accumulate: accumulate, gradient + first * rowWidth)
   }
 }

@@ -73,26 +73,9 @@ func productBlock(
   _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, rows: Int, _ weights: FloatPointer,
   start: FloatPointer?, adding: Bool = false, into output: MutableFloatPointer
 ) {
-  @inline(__always) func tile(_ height: Int, _ first: Int) {
+  forEachTile(of: rows) { height, first in
     productTile(
       height, panels, panelCount, offset: offset + first * rowWidth, weights, start: start, adding: adding,
       output + first * rowWidth)
-  }
-  var first = 0
-  // A last tile of one or two rows would wait for its own sums: seven or eight rows make two tiles of about the same
-  // size.
-  while rows - first > 8 || rows - first == 6 {
-    tile(6, first)
-    first += 6
-  }
-  switch rows - first {
-  case 8: tile(4, first); tile(4, first + 4)
-  case 7: tile(4, first); tile(3, first + 4)
-  case 5: tile(5, first)
-  case 4: tile(4, first)
-  case 3: tile(3, first)
-  case 2: tile(2, first)
-  case 1: tile(1, first)
-  default: break
   }
 }

@@ -73,23 +73,7 @@ func rowBlock(
   _ input: FloatPointer, _ pixels: PixelTable, _ count: Int, runs: UnsafePointer<Int>, _ runCount: Int, length: Int,
   _ weights: FloatPointer, start: FloatPointer?, _ output: MutableFloatPointer
 ) {
-  @inline(__always) func tile(_ rows: Int, _ first: Int) {
+  forEachTile(of: count) { rows, first in
     rowTile(rows, input, pixels, first, runs: runs, runCount, length: length, weights, start: start, output)
-  }
-  var first = 0
-  // A last tile of one or two rows would wait for its own sums: seven or eight pixels make two tiles of about the same size.
-  while count - first > 8 || count - first == 6 {
-    tile(6, first)
-    first += 6
-  }
-  switch count - first {
-  case 8: tile(4, first); tile(4, first + 4)
-  case 7: tile(4, first); tile(3, first + 4)
-  case 5: tile(5, first)
-  case 4: tile(4, first)
-  case 3: tile(3, first)
-  case 2: tile(2, first)
-  case 1: tile(1, first)
-  default: break
   }
 }
