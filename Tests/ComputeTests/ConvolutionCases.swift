@@ -69,8 +69,12 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       name: "2×3, strides 1 and 2", channels: (16, 24), kernel: (2, 3), stride: (1, 2), padding: (0, 1), size: (6, 7)),
     ConvolutionCase(
       name: "more padding than window", channels: (16, 16), kernel: (1, 1), padding: (1, 2), size: (3, 4)),
+    ConvolutionCase(
+      name: "a window beyond the image", channels: (16, 16), kernel: (1, 1), stride: (1, 5), padding: (0, 2),
+      size: (3, 1)),
     ConvolutionCase(name: "linear", batch: 5, channels: (40, 24), kernel: (1, 1), size: (1, 1)),
     ConvolutionCase(name: "linear over pixels", batch: 5, channels: (24, 40), kernel: (2, 2), size: (2, 2)),
+    ConvolutionCase(name: "linear over 5×5", batch: 3, channels: (40, 24), kernel: (5, 5), size: (5, 5)),
     ConvolutionCase(name: "linear, many samples", batch: 200, channels: (90, 100), kernel: (1, 1), size: (1, 1)),
     ConvolutionCase(name: "linear over many panels", batch: 17, channels: (40, 100), kernel: (4, 4), size: (4, 4)),
     ConvolutionCase(name: "linear over many pixels", batch: 2, channels: (24, 20), kernel: (5, 7), size: (5, 7)),

@@ -139,6 +139,7 @@ struct StridedWinogradTests {
     #expect(suits((3, 64), (7, 7), size: (64, 64)) && !suits((3, 64), (7, 7), size: (9, 9)))
     #expect(!suits((1, 64), (7, 7)) && !suits((5, 64), (7, 7)) && !suits((3, 8), (7, 7)))
     #expect(!suits((3, 32), (3, 3)) && !suits((3, 32), (7, 1)) && !suits((3, 64), (11, 11)))
+    #expect(!suits((3, 64), (13, 5)) && !suits((3, 64), (5, 13)))
     #expect(!suits((3, 64), (7, 7), stride: (1, 1)) && !suits((3, 64), (7, 7), stride: (2, 1)))
   }
 

@@ -4,10 +4,11 @@
 
 extension Convolution {
   /// Whether it is computed so: one window without padding that covers the input.
-  var isLinear: Bool {
-    winograd == nil && outputHeight == 1 && outputWidth == 1 && geometry.kernelHeight == inputHeight
-      && geometry.kernelWidth == inputWidth && geometry.paddingHeight == 0 && geometry.paddingWidth == 0
-      && geometry.inputChannels >= rowWidth
+  var isLinear: Bool { Self.isLinear(geometry, inputHeight: inputHeight, inputWidth: inputWidth) }
+
+  static func isLinear(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) -> Bool {
+    geometry.kernelHeight == inputHeight && geometry.kernelWidth == inputWidth && geometry.paddingHeight == 0
+      && geometry.paddingWidth == 0 && geometry.inputChannels >= rowWidth
   }
 
   /// Samples that are summed in registers before they are added to a gradient. Part of the result: a constant.

@@ -5,7 +5,8 @@ extension Convolution {
   /// kernelWidth]: both ways of packing only copy them.
   public var readsWeightsInPlace: Bool { isLinear }
 
-  /// Writes weights in the order that `forward` reads: [output panel][input panel][row][column][lane][16 outputs].
+  /// Writes weights in the order that `forward` reads: by the direct method
+  /// [output panel][input panel][row][column][lane][16 outputs].
   ///
   /// - Parameter oihw: [outputChannels, inputChannels, kernelHeight, kernelWidth].
   public func pack(_ oihw: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>, pool: ThreadPool) {
@@ -50,7 +51,8 @@ extension Convolution {
     if tap == taps { (channel, tap) = (channel + 1, 0) }
   }
 
-  /// Writes weights in the order that `backward` reads: for each phase of the stride, transposed and turned around.
+  /// Writes weights in the order that `backward` reads: by the direct method, for each phase of the stride, transposed and
+  /// turned around.
   ///
   /// For images in phases, of which nobody wants the gradient, there is nothing to write.
   ///
@@ -119,14 +121,5 @@ extension Convolution {
       let row = sums + (index % taps * lanes + index / taps) * rowWidth
       for lane in 0..<outputs { target[lane * filter + index] = row[lane] }
     }
-  }
-}
-
-/// Lends 16 × 16 floats of the stack.
-@inline(__always)
-func withTransposeBlock(_ body: (MutableFloatPointer) -> Void) {
-  withUnsafeTemporaryAllocation(of: Row.self, capacity: rowWidth) { rows in
-    guard let first = rows.baseAddress else { return }
-    body(UnsafeMutableRawPointer(first).assumingMemoryBound(to: Float.self))
   }
 }

@@ -80,7 +80,11 @@ public struct Convolution: Sendable {
       }
     }
     dataPasses = passes
-    winograd = Winograd.suits(geometry) ? Winograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
+    // Of a single output, Winograd's method saves nothing.
+    let isLinear = Self.isLinear(geometry, inputHeight: inputHeight, inputWidth: inputWidth)
+    winograd =
+      !isLinear && Winograd.suits(geometry)
+      ? Winograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
     transposedCount = weightStart
     imageLayout = readsImages ? Self.imageLayout(geometry, inputHeight: inputHeight, inputWidth: inputWidth) : nil
     require(!readsImages || imageLayout != nil, "a convolution of images reads less than a panel's channels")

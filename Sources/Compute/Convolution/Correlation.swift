@@ -168,7 +168,7 @@ struct Correlation: Sendable {
     _ x: PixelSource, _ panel: Int, _ sample: Int, _ firstRow: Int, _ height: Int, into target: MutableFloatPointer
   ) {
     let normalization = x.normalization?.panel(panel)
-    let width = copyWidth, left = max(0, -columns.start)
+    let width = copyWidth, left = min(width, max(0, -columns.start))
     let inside = max(left, min(width, columns.input - columns.start))
     let lineLength = width * lanes
     for row in 0..<height {

@@ -50,3 +50,12 @@ func transpose16(
   transpose8(source + 8 * sourceStride, sourceStride, into: target + 8, targetStride)
   transpose8(source + 8 * sourceStride + 8, sourceStride, into: target + 8 * targetStride + 8, targetStride)
 }
+
+/// Lends 16 × 16 floats of the stack.
+@inline(__always)
+func withTransposeBlock(_ body: (MutableFloatPointer) -> Void) {
+  withUnsafeTemporaryAllocation(of: Row.self, capacity: rowWidth) { rows in
+    guard let first = rows.baseAddress else { return }
+    body(UnsafeMutableRawPointer(first).assumingMemoryBound(to: Float.self))
+  }
+}

@@ -87,50 +87,34 @@ private struct MaxPoolRows {
 
   @inline(__always)
   func reduce(_ kernel: Int, _ stride: Int, keepsWinners: Bool, _ sample: Int, _ row: Int) {
-    if let normalization = x.normalization?.panel(panel) {
-      reduce(kernel, stride, keepsWinners: keepsWinners, sample, row) { normalization($0) }
-    } else {
-      reduce(kernel, stride, keepsWinners: keepsWinners, sample, row) { $0 }
-    }
-  }
-
-  @inline(__always)
-  private func reduce(
-    _ kernel: Int, _ stride: Int, keepsWinners: Bool, _ sample: Int, _ row: Int, normalize: (Row) -> Row
-  ) {
     let width = x.tensor.width, outputs = y.width, padding = geometry.padding
-    let line = FloatPointer(x.tensor.panel(panel)) + (sample * x.tensor.height + row) * width * rowWidth
+    let line = ring.normalized(
+      x.tensor.panel(panel) + (sample * x.tensor.height + row) * width * rowWidth, width,
+      x.normalization?.panel(panel))
     let values = ring.row(row), places = UnsafeMutableRawPointer(values + outputs * rowWidth)
-    @inline(__always) func pixel(_ column: Int) -> Row { normalize(load(line + column * rowWidth)) }
-    @inline(__always) func put(_ output: Int, _ columns: Range<Int>, first: Row) -> Row {
-      let start = output * stride - padding
-      let place = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: columns.lowerBound))
-      var maximum = Maximum(value: first, place: place), last = first
+    @inline(__always) func put(_ output: Int, _ columns: Range<Int>) {
+      let source = line + (output * stride - padding) * rowWidth
+      let first = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: columns.lowerBound))
+      var maximum = Maximum(value: load(source + columns.lowerBound * rowWidth), place: first)
       for column in columns.lowerBound + 1..<max(columns.lowerBound + 1, columns.upperBound) {
-        last = pixel(start + column)
-        maximum.take(last, SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: column)), keepsPlaces: keepsWinners)
+        maximum.take(
+          load(source + column * rowWidth), SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: column)),
+          keepsPlaces: keepsWinners)
       }
       store(maximum.value, values + output * rowWidth)
       if keepsWinners {
         places.storeBytes(of: maximum.place, toByteOffset: output * rowWidth * 4, as: SIMD16<Int32>.self)
       }
-      return last
     }
-    // Windows that lie within the row have literal columns; neighbours share the pixel between them where they overlap by
-    // one.
+    // Windows that lie within the row have literal columns.
     let inner = min(outputs, dividedUp(padding, stride))
     let innerEnd = max(inner, min(outputs, (width + padding - kernel + stride) / stride))
     @inline(__always) func putOuter(_ output: Int) {
-      let start = output * stride - padding, columns = max(0, -start)..<min(kernel, width - start)
-      _ = put(output, columns, first: pixel(start + columns.lowerBound))
+      let start = output * stride - padding
+      put(output, max(0, -start)..<min(kernel, width - start))
     }
     for output in 0..<inner { putOuter(output) }
-    if kernel == stride + 1 && inner < innerEnd {
-      var shared = pixel(inner * stride - padding)
-      for output in inner..<innerEnd { shared = put(output, 0..<kernel, first: shared) }
-    } else {
-      for output in inner..<innerEnd { _ = put(output, 0..<kernel, first: pixel(output * stride - padding)) }
-    }
+    for output in inner..<innerEnd { put(output, 0..<kernel) }
     for output in innerEnd..<outputs { putOuter(output) }
   }
 

@@ -18,7 +18,7 @@ public struct Images: @unchecked Sendable {
   public let height: Int
   /// Pixels in such a row.
   public let width: Int
-  /// Floats of a pixel.
+  /// Channels of a pixel.
   public let channels: Int
   /// How they lie.
   public let layout: ImageLayout

@@ -11,8 +11,9 @@ extension StridedWinograd {
   /// Tiles whose products are summed up in registers before they are added to dU, at most: with 128, errors would be half
   /// as large again. Part of the result: a constant.
   private static let chunkTiles = 32
-  /// Tiles, about, whose products one thread sums up before all such sums are added. Part of the result: a constant.
-  private static let partTiles = 400
+  /// Tiles, about, whose products one thread sums up before all such sums are added: a quarter of a sample of 224 × 224
+  /// pixels, so that a few samples are enough for many threads. Part of the result: a constant.
+  private static let partTiles = 196
 
   // MARK: Plan
 

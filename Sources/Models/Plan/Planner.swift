@@ -107,7 +107,29 @@ extension Planner {
     let prefix = finish(ranges)
     steps.append(
       Step(
-        name: name, method: method, multiplyAccumulates: multiplyAccumulates, action: action, finishedPrefix: prefix))
+        name: name, method: method, multiplyAccumulates: multiplyAccumulates, action: action, finishedPrefix: prefix,
+        bytesPerSample: bytes(action)))
+  }
+
+  /// Bytes that an action reads and writes for one sample.
+  private func bytes(_ action: Action) -> Int {
+    let images = placement.region(of: model.graph.input), size = MemoryLayout<Float>.stride
+    func floats(_ region: Region) -> Int {
+      let shape = region.shape
+      if region == images, let layout = layers.imageLayout {
+        return Images.floatCount(
+          batch: 1, height: shape.height, width: shape.width, channels: shape.channels, layout: layout)
+      }
+      return region.panels.count * 16 * shape.height * shape.width
+    }
+    let tensors = (action.regions + action.updated).reduce(0) { $0 + floats($1) } * size
+    switch action {
+    // What the caller has.
+    case .images(let x): return tensors + x.shape.channels * x.shape.height * x.shape.width * size
+    case .maxPool(_, _, let y, .some): return tensors + floats(y)
+    case .maxPoolGradient(_, _, let dy, _, _): return tensors + floats(dy)
+    default: return tensors
+    }
   }
 
   /// Notes that ranges of the flat gradient have their final values.

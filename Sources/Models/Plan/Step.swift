@@ -37,17 +37,5 @@ public struct Step: Sendable {
 
   /// Bytes that this step must read and write for one sample: its tensors, those that it updates twice, and the winners of
   /// a pool's windows; weights not counted.
-  public var bytesPerSample: Int {
-    let tensors = (action.regions + action.updated).reduce(0) { $0 + Step.floats($1) } * MemoryLayout<Float>.stride
-    switch action {
-    case .maxPool(_, _, let y, .some): return tensors + Step.floats(y)
-    case .maxPoolGradient(_, _, let dy, _, _): return tensors + Step.floats(dy)
-    default: return tensors
-    }
-  }
-
-  /// Elements of a sample, in whole panels.
-  private static func floats(_ region: Region) -> Int {
-    Region.panelCount(region.shape.channels) * 16 * region.shape.height * region.shape.width
-  }
+  public let bytesPerSample: Int
 }

@@ -11,7 +11,8 @@ import Lockstep
 /// m' = fma(momentum, m, lr·d / √(s' + ε)), w' = w − m'. The momentum holds the learning rates of the past.
 ///
 /// - Source: `tf.train.RMSPropOptimizer` of TensorFlow 1 (`training_ops`, ApplyRMSProp), not centered; Szegedy et al. 2015,
-///   section 8, for its use (ρ 0.9, ε 1.0). The weight decay, there a term of the loss, is the same in the gradient.
+///   section 8, for its use (ρ 0.9, ε 1.0). The weight decay, there a term of the loss, is the same in the gradient
+///   where nothing is clipped; a clipped norm has it in it there, and here only the gradient of the loss.
 public struct RMSPropTensorFlow: Optimizer {
   public static let kind = OptimizerKind.rmspropTensorFlow
 
