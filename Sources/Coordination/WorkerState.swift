@@ -11,8 +11,8 @@ import Wire
 /// then. A send that is not possible at once is dropped: everything is repeated until it is answered. What the driver
 /// has handed to a socket must not be freed with `free`: a repeated message may still be queued.
 ///
-/// Parameters are stored while the engine may still compute with another version, so the engine needs a copy of its own
-/// (taken at `startLeaf`, when the version differs from the one it has).
+/// Parameters are stored while the engine may still compute with other weights, which it reads where they were stored:
+/// the memory of weights must not be written again as long as the engine holds them, however old they are.
 ///
 /// Memory: sums that wait for siblings (⌈log₂ M⌉ + 1 at most while plans only grow), `parcelLimit` released sums when a
 /// leaf is begun, and 16 gradient messages and 2 requests under way.
@@ -23,8 +23,9 @@ public struct WorkerState {
     case control(ControlMessage, Tenure)
     /// A bulk message came; PARAMETERS' payload is only to be stored if `storeParameters` follows.
     case bulk(BulkMessage, Tenure)
-    /// The driver has done what `welcomed` asked for.
-    case configured(WorkShape)
+    /// The driver has done what `welcomed` asked for. Where the configuration wanted a new engine, the old one's sums are
+    /// gone, and nothing that it reports may be handed in any more.
+    case configured(WorkShape, hasNewEngine: Bool)
     /// One bucket of the current leaf's result has its value.
     case leafBucketReady(Pass, leaf: Int, bucket: Int)
     /// The current leaf is computed, all buckets of it.
@@ -49,7 +50,7 @@ public struct WorkerState {
     case sendBulk(BulkMessage)
     /// A new tenure: connect the bulk and sample sockets to where it says, take over the configuration, then say
     /// `configured`. All sums and versions of the tenure before are void (their `free` has come, or comes with the
-    /// leaf).
+    /// leaf, or does not come where there is a new engine).
     case welcomed(Welcome, Tenure)
     /// Put the bucket of PARAMETERS that was just handed in into the arena of its weights; a frozen one (see
     /// `VersionLayout`) belongs into those of all weights of the tenure.
@@ -170,8 +171,10 @@ public struct WorkerState {
     case .bulk(let message, let tenure):
       guard tenure == self.tenure, session != nil else { return [] }
       return receive(message, at: now)
-    case .configured(let shape):
+    case .configured(let shape, let hasNewEngine):
       (self.shape, isConfigured) = (shape, true)
+      // Nobody will say that the old engine's leaf, void since the tenure began, is finished.
+      if hasNewEngine { engine = nil }
       return adoptPlan(at: now)
     case .leafBucketReady(let pass, let leaf, let bucket):
       return bucketReady(pass, leaf, bucket, at: now)

@@ -27,7 +27,9 @@ final class SimulatedCenter {
     let options = cluster.options
     let counter = SessionCounter(base: base)
     var settings = CoordinatorState.Settings(
-      tenure: tenure, numerics: cluster.numerics, fingerprint: Digest(high: 1, low: 1), configuration: [],
+      tenure: tenure, numerics: cluster.numerics, fingerprint: Digest(high: 1, low: 1),
+      // Every other start brings another text.
+      configuration: [UInt8(truncatingIfNeeded: term / 2)],
       bulkEndpoint: ":1", sampleEndpoint: ":2", beat: cluster.beat, passes: options.passes, firstPass: firstPass,
       leafCount: { options.leafCount($0) }, newSession: { counter.next() })
     settings.engineDeadline = options.engineDeadline

@@ -79,6 +79,8 @@ final class SimulatedCluster {
   var isDrained = false
   var leavesComputed = 0
   var messagesSentAgain = 0
+  /// Engines that were replaced with a leaf in them.
+  var enginesReplaced = 0
   private(set) var failures: [String] = []
   private(set) var events: [CoordinatorState.Event] = []
   private var deadline: Instant?
@@ -105,6 +107,7 @@ final class SimulatedCluster {
     var result = ["terms": terms - 1, "seconds": Int(now.nanoseconds / 1_000_000_000), "leaves": leavesComputed]
     result["leaves needed"] = leavesNeeded
     result["messages sent again"] = messagesSentAgain
+    result["engines replaced"] = enginesReplaced
     result["seconds after faults"] = Int((now.nanoseconds - faultsEnd.nanoseconds) / 1_000_000_000)
     for event in events {
       let word =

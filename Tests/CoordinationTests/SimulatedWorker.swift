@@ -23,6 +23,10 @@ final class SimulatedWorker {
   /// Those that are the same in all.
   private var frozen: [Int: Symbol] = [:]
   private var engine: (task: LeafTask, parameters: [Symbol], nextBucket: Int)?
+  /// The configuration's text; another one brings a new engine.
+  private var configuration: [UInt8]?
+  /// How many engines there have been: what an old one still does is nobody's business.
+  private var engines = 0
 
   private struct SumName: Hashable {
     let pass: Pass
@@ -101,15 +105,17 @@ final class SimulatedWorker {
       if let connection = connections[.bulk] {
         cluster.send(.bulk(message, state.tenure, value), on: connection, .toCenter)
       }
-    case .welcomed:
+    case .welcomed(let welcome, let tenure):
       (arenas, frozen) = ([:], [:])
       cluster.connect(self, .bulk)
       let delay = cluster.random.seconds(0...0.3)
-      let tenure = state.tenure
       cluster.queue.schedule(at: cluster.now + delay) { [unowned self] in
         post { worker in
           guard worker.state.tenure == tenure else { return }
-          worker.handle(.configured(worker.cluster.shape))
+          let isNew = worker.configuration != welcome.configuration
+          worker.configuration = welcome.configuration
+          if isNew { worker.replaceEngine() }
+          worker.handle(.configured(worker.cluster.shape, hasNewEngine: isNew))
         }
       }
     case .storeParameters(let weights, let bucket):
@@ -140,6 +146,12 @@ final class SimulatedWorker {
 
   // MARK: - The engine
 
+  private func replaceEngine() {
+    if engine != nil { cluster.enginesReplaced += 1 }
+    (engine, buffers) = (nil, [:])
+    engines += 1
+  }
+
   private func start(_ task: LeafTask) {
     cluster.require(engine == nil, "\(name): one leaf at a time")
     // A copy: parameters of the next version may come while this leaf is computed.
@@ -164,8 +176,9 @@ final class SimulatedWorker {
 
   private func computeNextBucket(after delay: Duration) {
     let time = max(cluster.now, min(stalledUntil, cluster.now + .seconds(1))) + delay
+    let number = engines
     cluster.queue.schedule(at: time) { [unowned self] in
-      post { (worker: SimulatedWorker) -> Void in worker.finishBucket() }
+      post { (worker: SimulatedWorker) -> Void in if worker.engines == number { worker.finishBucket() } }
     }
   }
 

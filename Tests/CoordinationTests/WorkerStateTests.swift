@@ -31,9 +31,9 @@ import Wire
       return put(.control(.welcome(welcome), Tenure(run: tenure.run, term: term)))
     }
 
-    mutating func configure() -> [String] {
+    mutating func configure(hasNewEngine: Bool = false) -> [String] {
       let leaves = leaves
-      return put(.configured(.init(layout: layout, leafCount: { _ in leaves })))
+      return put(.configured(.init(layout: layout, leafCount: { _ in leaves }), hasNewEngine: hasNewEngine))
     }
 
     mutating func plan(_ revision: Int, _ step: Int, _ leaves: [Int], term: Int = 3) -> [String] {
@@ -45,8 +45,8 @@ import Wire
       put(.control(.plan(Plan(revision: revision, pass: Pass(.evaluation, step: step), leaves: leaves)), tenure))
     }
 
-    mutating func parameters(_ version: Int, _ bucket: Int) -> [String] {
-      put(.bulk(.parameters(Parameters(version: version, bucket: bucket)), tenure))
+    mutating func parameters(_ version: Int, _ bucket: Int, term: Int = 3) -> [String] {
+      put(.bulk(.parameters(Parameters(version: version, bucket: bucket)), Tenure(run: tenure.run, term: term)))
     }
 
     /// Welcomed, with a plan and its version.
@@ -285,6 +285,17 @@ import Wire
     // An answer of the old term.
     #expect(bench.parameters(0, 0).isEmpty)
     #expect(bench.finish(1) == ["free [0, 1)", "free [0, 2)", "done 1 1 2.0"])
+  }
+
+  /// The old engine's leaf is never finished: it is not waited for.
+  @Test func aNewEngineBeginsAtOnce() {
+    var bench = Bench()
+    _ = bench.prepare([0, 1, 2])
+    _ = bench.finish(0)
+    _ = bench.welcome(term: 4)
+    _ = bench.plan(1, 1, [4], term: 4)
+    #expect(bench.configure(hasNewEngine: true) == ["fetch 0 0..<1"])
+    #expect(bench.parameters(0, 0, term: 4) == ["store 0 0", "complete 0", "start 4 [] [4, 5) sent"])
   }
 
   @Test func refusalsAndStopsEndItWithTheirCodes() {

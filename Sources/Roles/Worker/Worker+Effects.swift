@@ -34,16 +34,18 @@ extension Worker {
   }
 
   private func configure(_ welcome: Welcome, _ tenure: Tenure) {
+    let isNewWork: Bool
     do {
-      if assignment?.json != welcome.configuration {
-        let configuration = try JSONDecoder().decode(RunConfiguration.self, from: Data(welcome.configuration))
+      let configuration = try JSONDecoder().decode(RunConfiguration.self, from: Data(welcome.configuration))
+      isNewWork = assignment.map { !configuration.isSameWork(as: $0.configuration) } ?? true
+      if isNewWork {
         let model = try Model(
           try ModelCatalog.definition(named: configuration.model), classes: configuration.classes,
           imageSize: configuration.imageSize, width: configuration.width, freeze: configuration.freeze)
         assignment?.data.close()
         assignment?.engine.stop()
         assignment = Assignment(
-          configuration: configuration, json: welcome.configuration, model: model,
+          configuration: configuration, model: model,
           data: try WorkerData(configuration, copy: copy, wakeup: wakeup),
           engine: WorkerEngine(model: model, configuration: configuration, threads: options.threads, wakeup: wakeup),
           memory: WorkerMemory(
@@ -58,7 +60,7 @@ extension Worker {
     }
     guard let assignment else { return }
     let layout = VersionLayout(assignment.model, assignment.configuration)
-    handle(.configured(.init(layout: layout, leafCount: assignment.data.shape)))
+    handle(.configured(.init(layout: layout, leafCount: assignment.data.shape), hasNewEngine: isNewWork))
   }
 
   private func begin(_ task: LeafTask) {
@@ -147,5 +149,16 @@ extension Worker {
 
   func say(_ text: String) {
     if !options.isSupervised { line.say(text) }
+  }
+}
+
+extension RunConfiguration {
+  /// Whether a worker does the same by both: where a run is saved, how often, and how its files are spelled is nothing to
+  /// it.
+  func isSameWork(as other: RunConfiguration) -> Bool {
+    var mine = self
+    (mine.output, mine.checkpointEvery, mine.keep) = (other.output, other.checkpointEvery, other.keep)
+    (mine.labels, mine.initFrom) = (other.labels, other.initFrom)
+    return mine == other
   }
 }

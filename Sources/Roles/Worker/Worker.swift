@@ -53,7 +53,6 @@ public final class Worker {
   /// What it works on: known once the coordinator has welcomed it.
   struct Assignment {
     let configuration: RunConfiguration
-    let json: [UInt8]
     let model: Model
     let data: WorkerData
     let engine: WorkerEngine
