@@ -12,6 +12,7 @@ import Wire
   /// Opens the directory and lets go of it again, as a coordinator that ends does.
   private func open(_ name: String = "run", resuming: Bool) throws -> (run: String, term: Int) {
     let directory = try RunDirectory(path: folder(name), resuming: resuming)
+    if !resuming { try directory.begin() }
     return (directory.runID.description, directory.term)
   }
 
@@ -41,9 +42,22 @@ import Wire
     #expect(directory.isStillOurs && directory.term == 1)
   }
 
+  /// Its coordinator was killed before there was anything to continue.
+  @Test func aRunThatNeverBeganIsInNobodysWay() throws {
+    do {
+      let directory = try RunDirectory(path: folder("run"), resuming: false)
+      #expect(directory.isStillOurs)
+      try folder.write("{", to: "run/config.json")
+    }
+    #expect(!RunDirectory.holdsRun(folder("run")))
+    #expect(try open(resuming: false).term == 1)
+    #expect(try open(resuming: true).term == 2)
+  }
+
   /// Where locks do not work, as on some network file systems, the term still tells.
   @Test func aLaterTermIsNoticed() throws {
     let directory = try RunDirectory(path: folder("run"), resuming: false)
+    try directory.begin()
     let record = try folder.read("run/run.json")
     try folder.write(record.replacingOccurrences(of: "\"term\":1", with: "\"term\":2"), to: "run/run.json")
     #expect(!directory.isStillOurs)
@@ -60,7 +74,9 @@ import Wire
   }
 
   @Test func whatNeverBeganIsCleared() throws {
-    try RunDirectory(path: folder("run"), resuming: false).discard()
+    let directory = try RunDirectory(path: folder("run"), resuming: false)
+    try directory.begin()
+    directory.discard()
     #expect(!folder.exists("run"))
     try FileManager.default.createDirectory(atPath: folder("mine"), withIntermediateDirectories: true)
     try folder.write("mine", to: "mine/notes.txt")

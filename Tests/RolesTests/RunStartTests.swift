@@ -12,7 +12,7 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     (run, new) = (folder("run"), folder("new"))
-    _ = try RunDirectory(path: run, resuming: false)
+    try RunDirectory(path: run, resuming: false).begin()
     try folder.write(fullConfiguration(output: run).json, to: "run/config.json")
   }
 
@@ -55,6 +55,29 @@ import Testing
       try RunStart(options: options(["output": new]), resume: run)
     }
     #expect(try RunStart(options: options(["output": run]), resume: run).isResuming)
+  }
+
+  @Test(arguments: [
+    ("average-start", "average", "polyak", "ema"), ("average-decay", "average", "ema", "polyak"),
+    ("schedule-step-size", "schedule", "step", "cosine"), ("schedule-step-epochs", "schedule", "step", "cosine"),
+    ("schedule-gamma", "schedule", "step", "polynomial"), ("schedule-power", "schedule", "polynomial", "step"),
+    ("lars-trust", "optimizer", "lars", "rmsprop"), ("rmsprop-decay", "optimizer", "rmsprop", "lars"),
+    ("epsilon", "optimizer", "rmsprop", "sgd"),
+  ])
+  func aFlagThatNothingReadsIsRefused(key: String, decider: String, reader: String, other: String) throws {
+    let flag = options([key: "1"])
+    _ = try RunStart(options: options([key: "1", decider: reader, "output": new]), resume: nil, flags: flag)
+    // In a file or a variable it may stand.
+    _ = try RunStart(options: options([key: "1", decider: other, "output": new]), resume: nil)
+    for values in [[key: "1", decider: other, "output": new], [key: "1", "output": new]] {
+      expectFailure(.usage, saying: "--\(key): --\(decider)", "--\(decider) \(reader)") { () throws(Failure) in
+        try RunStart(options: options(values), resume: nil, flags: flag)
+      }
+    }
+    // The run to continue has none of them.
+    expectFailure(.usage, saying: "--\(key)") { () throws(Failure) in
+      try RunStart(options: flag, resume: run, flags: flag)
+    }
   }
 
   @Test func aDamagedConfigurationIsNamed() throws {

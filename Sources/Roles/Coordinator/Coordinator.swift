@@ -62,6 +62,7 @@ public final class Coordinator {
           model: prepared.model, configuration: prepared.configuration, from: snapshot, threads: Self.updateThreads)
       }
       record = try RunRecord(directory, prepared, training, line, isNew: !start.isResuming)
+      if !start.isResuming { try directory.begin() }
       tenure = Tenure(run: directory.runID, term: directory.term)
       envelope = Envelope(runID: directory.runID, term: UInt32(clamping: directory.term))
 

@@ -2,12 +2,14 @@ import Foundation
 import Glibc
 import Interchange
 import Lockstep
+import Synchronization
 import Wire
 
 /// The directory of a run: where its files are, who may write them, and which term it is in.
 ///
 /// `run.json` holds the run id and the term, which counts the coordinator's starts: raised and synced to disk before the
-/// first bind, so that a coordinator that was thought dead can tell that it has been replaced.
+/// first bind, so that a coordinator that was thought dead can tell that it has been replaced. A new run's is written when
+/// everything else is there that a run is continued from: a folder without it is free for another attempt.
 public final class RunDirectory: Sendable {
   /// The directory.
   public let path: String
@@ -16,13 +18,16 @@ public final class RunDirectory: Sendable {
   /// This coordinator's start.
   public let term: Int
   private let lock: Int32
+  /// Whether `run.json` is there.
+  private let hasBegun = Atomic<Bool>(false)
 
   private struct Record: Codable {
     var run: Digest
     var term: Int
   }
 
-  /// Opens the directory for a new run (which must not hold one yet) or an old one, locks it and raises the term.
+  /// Opens the directory for a new run (which must not hold one yet) or an old one and locks it; raises the term of an old
+  /// one. A new one is to `begin`.
   public init(path: String, resuming: Bool) throws(Failure) {
     self.path = path
     do {
@@ -39,21 +44,30 @@ public final class RunDirectory: Sendable {
       throw Failure(.cannotWrite, "another coordinator is writing to \(path); stop it, or choose another --output")
     }
     let previous: Record?
-    do {
+    do throws(Failure) {
       previous = try Self.record(in: path)
       if !resuming, previous != nil {
         throw Failure(
           .cannotWrite, "\(path) already holds a run; continue it with --resume \(path), or choose another --output")
       }
       let random = { UInt64.random(in: 1...UInt64.max) }
-      let record = Record(run: previous?.run ?? Digest(high: random(), low: random()), term: (previous?.term ?? 0) + 1)
-      runID = RunID(bits: record.run)
-      term = record.term
-      try replaceFile(path + "/run.json", with: try JSONEncoder().encode(record))
+      runID = RunID(bits: previous?.run ?? Digest(high: random(), low: random()))
+      term = (previous?.term ?? 0) + 1
     } catch {
       close(lock)
-      throw error as? Failure ?? Failure(.cannotWrite, "cannot write \(path)/run.json: \(error)")
+      throw error
     }
+    if resuming { try begin() }
+  }
+
+  /// Makes it a run's: from now on it can be continued, and only that.
+  func begin() throws(Failure) {
+    do {
+      try replaceFile(file("run.json"), with: try JSONEncoder().encode(Record(run: runID.bits, term: term)))
+    } catch {
+      throw error as? Failure ?? Failure(.cannotWrite, "cannot write \(file("run.json")): \(error)")
+    }
+    hasBegun.store(true, ordering: .sequentiallyConsistent)
   }
 
   deinit { close(lock) }
@@ -71,7 +85,9 @@ public final class RunDirectory: Sendable {
   }
 
   /// Whether no later coordinator has taken this directory over; asked before every rename.
-  public var isStillOurs: Bool { (try? Self.record(in: path))?.term == term }
+  public var isStillOurs: Bool {
+    !hasBegun.load(ordering: .sequentiallyConsistent) || (try? Self.record(in: path))?.term == term
+  }
 
   /// A file of the run.
   public func file(_ name: String) -> String { path + "/" + name }

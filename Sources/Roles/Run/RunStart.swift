@@ -14,7 +14,9 @@ public struct RunStart: Sendable {
   let stored: RunConfiguration?
 
   /// Decides from the options and `--resume` (a folder, or "auto") whether the run is new.
-  public init(options: RunOptions, resume: String?) throws(Failure) {
+  ///
+  /// - Parameter flags: those of the options that were given on the command line: each must be of use.
+  public init(options: RunOptions, resume: String?, flags: RunOptions = RunOptions()) throws(Failure) {
     switch resume {
     case nil:
       let model = options.text("model") ?? RunStart.defaultModel
@@ -41,6 +43,7 @@ public struct RunStart: Sendable {
         )
       }
       (self.options, stored) = (options, nil)
+      try options.refuseUnread(flags)
       return
     }
     let path = output + "/config.json"
@@ -53,6 +56,7 @@ public struct RunStart: Sendable {
       throw Failure(.badData, "\(path) is damaged (\(error)); restore it, or start a new run elsewhere")
     }
     self.options = options.over(try RunOptions.fromFile(path))
+    try self.options.refuseUnread(flags)
   }
 
   static let defaultModel = "googlenet-seed"

@@ -5,7 +5,7 @@ import Transport
 /// `trainer train`: a coordinator and some workers as child processes on a private endpoint of this machine.
 ///
 /// There is no second way to train: this is a cluster on one host. A child that is killed is started again, the coordinator
-/// with `--resume`; Ctrl-C is passed to the coordinator once, which saves a checkpoint and sends its workers home.
+/// to continue the run; Ctrl-C is passed to the coordinator once, which saves a checkpoint and sends its workers home.
 public final class Supervisor {
   /// What to start.
   public struct Options: Sendable {
@@ -50,7 +50,7 @@ public final class Supervisor {
       throw Failure(.cannotWrite, "cannot make a temporary folder: \(String(cString: strerror(errno)))")
     }
     folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    coordinator = try Self.startCoordinator(executable, options, folder: folder, resuming: options.resuming)
+    coordinator = try Self.startCoordinator(executable, options, folder: folder, isRestart: false)
   }
 
   /// Supervises until the coordinator ends; the exit code is the coordinator's.
@@ -81,7 +81,7 @@ public final class Supervisor {
           case .killed(let signal):
             if forwarded > 0 { killAll(); return arrivals.exitCode.rawValue }
             try noteRestart("the coordinator", signal)
-            coordinator = try Self.startCoordinator(executable, options, folder: folder, resuming: true)
+            coordinator = try Self.startCoordinator(executable, options, folder: folder, isRestart: true)
           }
         } else if let (index, worker) = workers.first(where: { $0.value.descriptor == descriptor }) {
           workers[index] = nil
@@ -106,15 +106,22 @@ public final class Supervisor {
   }
 
   private static func startCoordinator(
-    _ executable: String, _ options: Options, folder: String, resuming: Bool
+    _ executable: String, _ options: Options, folder: String, isRestart: Bool
   ) throws(Failure) -> ChildProcess {
+    try ChildProcess(
+      executable: executable, arguments: coordinatorArguments(options, folder: folder, isRestart: isRestart))
+  }
+
+  /// The coordinator's command line.
+  static func coordinatorArguments(_ options: Options, folder: String, isRestart: Bool) -> [String] {
     var arguments = [
       "coordinator", "--bind", "ipc://\(folder)/control", "--supervisor", String(getpid()), "--expected-workers",
       String(options.workers),
     ]
     arguments += options.runArguments
-    arguments += resuming ? ["--resume", options.output] : ["--output", options.output]
-    return try ChildProcess(executable: executable, arguments: arguments)
+    if options.resuming { return arguments + ["--resume", options.output] }
+    // One that is started again may have been killed before there was a run to continue.
+    return arguments + ["--output", options.output] + (isRestart ? ["--resume", "auto"] : [])
   }
 
   private func startWorker(_ index: Int) throws(Failure) -> ChildProcess {

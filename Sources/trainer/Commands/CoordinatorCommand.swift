@@ -22,7 +22,10 @@ struct CoordinatorCommand: ParsableCommand {
 
   func run() throws {
     if let supervisor { try endWithSupervisor(supervisor) }
-    let start = try RunStart(options: try options.resolved(), resume: options.files.resume)
+    // A supervisor gives what files and variables say as flags too, and has looked at its own.
+    let start = try RunStart(
+      options: try options.resolved(), resume: options.files.resume,
+      flags: supervisor == nil ? options.flags : RunOptions())
     if options.files.dryRun {
       print(try start.describe())
       return

@@ -28,7 +28,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     let resolved = try options.resolved()
-    let start = try RunStart(options: resolved, resume: options.files.resume)
+    let start = try RunStart(options: resolved, resume: options.files.resume, flags: options.flags)
     if options.files.dryRun {
       print(try start.describe())
       return
