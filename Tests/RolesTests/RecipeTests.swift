@@ -88,6 +88,11 @@ import Testing
     var other = RunOptions()
     other.set("schedule-step-size", 7)
     #expect(try resolve(other.over(flags)).scheduleStepSize == 7)
+    var short = RunOptions()
+    short.set("schedule-step-epochs", 0.001)
+    expectFailure(.usage, saying: "--schedule-step-epochs", "0.001", "13 steps") { () throws(Failure) in
+      try RunStart(options: short.over(flags), resume: nil).describe()
+    }
     other.set("warmup-epochs", -1)
     expectFailure(.usage, saying: "--warmup-epochs") { () throws(Failure) in
       try RunStart(options: other.over(flags), resume: nil).describe()

@@ -61,14 +61,16 @@ struct PreparedRun {
         let inherited = try failing { try InheritedState(path: path, model: model, seed: seed) }
         state = inherited.state
         transformsInput = inherited.transformsInput
-        remarks += inherited.remarks
+        // A continued run was told so when it began.
+        if start.stored == nil { remarks += inherited.remarks }
         if transformsInput, options.text("transform-input") == nil {
           remarks.append("'\(path)' says that its weights want transform_input: pictures go through it in this run too")
         }
       } else {
         state = StateSnapshot(initialStateOf: model, seed: seed)
       }
-      initial = state
+      // A continued run goes on from its checkpoints, however the file is spelled; its contents are compared below.
+      if start.stored == nil { initial = state }
       initialState = state.hash(model)
     }
 
@@ -153,13 +155,17 @@ struct PreparedRun {
 extension RunConfiguration {
   /// Takes over the options that neither the model nor the data decide.
   fileprivate mutating func apply(_ options: RunOptions, stepsPerEpoch: Int) throws(Failure) {
-    func steps(_ key: String, orEpochs epochs: String) throws(Failure) -> Int? {
+    func steps(_ key: String, orEpochs epochs: String, atLeast least: Int = 0) throws(Failure) -> Int? {
       if let count = try options.number(key, Int.self) { return count }
       guard let count = try options.number(epochs, Double.self) else { return nil }
       guard count >= 0, count <= 1_000_000 else {
         throw Failure(.usage, "--\(epochs): \(count) is not between 0 and 1,000,000")
       }
-      return Int((count * Double(stepsPerEpoch)).rounded())
+      let steps = Int((count * Double(stepsPerEpoch)).rounded())
+      guard steps >= least else {
+        throw Failure(.usage, "--\(epochs): \(count) of an epoch of \(stepsPerEpoch) steps is not at least 1 step")
+      }
+      return steps
     }
     width = try options.number("width") ?? width
     augment = try options.choice("augment") ?? augment
@@ -181,7 +187,8 @@ extension RunConfiguration {
     weightDecay = try options.number("weight-decay") ?? weightDecay
     decay = try options.choice("decay") ?? decay
     schedule = try options.choice("schedule") ?? schedule
-    scheduleStepSize = try steps("schedule-step-size", orEpochs: "schedule-step-epochs") ?? scheduleStepSize
+    scheduleStepSize =
+      try steps("schedule-step-size", orEpochs: "schedule-step-epochs", atLeast: 1) ?? scheduleStepSize
     scheduleGamma = try options.number("schedule-gamma") ?? scheduleGamma
     schedulePower = try options.number("schedule-power") ?? schedulePower
     warmupSteps = try steps("warmup-steps", orEpochs: "warmup-epochs") ?? warmupSteps
