@@ -108,6 +108,7 @@ struct BadInputTests {
     (["--workers", "0"], ["--workers"]),
     (["--seed", "-1"], ["--seed"]),
     (["--keep", "0"], ["--keep"]),
+    (["--average", "ema", "--average-start", "3"], ["--average-start", "--average polyak"]),
     (["--image-size", "0"], ["--image-size"]),
     (["--resume", "auto", "--no-such-option"], ["--no-such-option"]),
   ])
@@ -201,6 +202,18 @@ struct BadInputTests {
     let before = try RunFiles(box.path("model")).lines()
     try expectFailure(["train", "--resume", "model", "--steps", "2"] + flag, code: 78, saying: [flag[0]])
     #expect(try RunFiles(box.path("model")).lines() == before)
+  }
+
+  /// Whoever edits `config.json` changes the bits as well, and flags cannot tell.
+  @Test func resumingWithAnEditedConfiguration() throws {
+    try trainSmallModel()
+    let path = box.path("model/config.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let edited = text.replacingOccurrences(of: #""learning-rate" : 0.05"#, with: #""learning-rate" : 0.07"#)
+    #expect(edited != text)
+    try Data(edited.utf8).write(to: URL(fileURLWithPath: path))
+    try expectFailure(
+      ["train", "--resume", "model", "--steps", "2"], code: 78, saying: ["learning-rate", "config.json"])
   }
 
   /// A head for other classes is started anew, and that is said.

@@ -100,7 +100,8 @@ public struct Checkpoint: Sendable {
 
   /// Reads a version, checking digests, names and shapes, and that all files are of the same version of the same run.
   ///
-  /// - Throws: `.damaged`, or `.mismatch` where the files are whole but of another model.
+  /// - Throws: `.damaged`, `.mismatch` where the files are whole but of another model, or `.otherTrajectory` where they are
+  ///   of a run with other bits.
   public static func read(
     directory: String, step: Int, model: Model, configuration: RunConfiguration
   ) throws(CheckpointError) -> Checkpoint {
@@ -111,6 +112,8 @@ public struct Checkpoint: Sendable {
     guard metadata.model == model.definition.name else {
       throw .mismatch(path: file.path, key: "model", expected: model.definition.name, found: metadata.model)
     }
+    let keys = metadata.configuration.map { configuration.trajectoryDifferences(from: $0) } ?? []
+    guard keys.isEmpty else { throw .otherTrajectory(path: file.path, keys: keys) }
     var state = try StateSnapshot.reading(file, model: model, step: step, tolerance: .none).state
     guard metadata.stateHash == state.hash(model) else { throw file.damaged("its tensors do not have its state_hash") }
 

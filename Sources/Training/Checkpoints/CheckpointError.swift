@@ -8,6 +8,8 @@ public enum CheckpointError: Error, Hashable, Sendable {
   case cannotWrite(path: String, reason: String)
   /// A file is whole, but of another model.
   case mismatch(path: String, key: String, expected: String, found: String)
+  /// A checkpoint was computed by other values of some keys than its run has.
+  case otherTrajectory(path: String, keys: [String])
   /// A file is whole, but lacks tensors of the model or has others.
   case otherTensors(path: String, model: String, missing: [String], unexpected: [String])
   /// A file does not say which model it is of, and its tensors do not tell.
@@ -20,7 +22,7 @@ public enum CheckpointError: Error, Hashable, Sendable {
     switch self {
     case .damaged, .noCheckpoint, .unknownModel: 65
     case .cannotWrite: 73
-    case .mismatch, .otherTensors: 78
+    case .mismatch, .otherTrajectory, .otherTensors: 78
     }
   }
 
@@ -51,6 +53,9 @@ extension CheckpointError: CustomStringConvertible {
     case .mismatch(let path, let key, let expected, let found):
       "'\(path)' does not fit the model: '\(key)' is \(found) there and \(expected) in the model; "
         + "use the --model, --classes, --width and --image-size that the file was written with, or another file"
+    case .otherTrajectory(let path, let keys):
+      "'\(path)' was computed with other values of \(keys.joined(separator: ", ")) than the run's config.json has, "
+        + "which would change its bits; restore them there, or start a new run with --init-from"
     case .otherTensors(let path, let model, let missing, let unexpected):
       "'\(path)' does not fit \(model): " + Self.differences(missing, unexpected)
         + "; use the --model that the file was written with, or another file"

@@ -73,7 +73,8 @@ public struct CheckpointStore: Sendable {
 
   /// Reads the newest version that is whole, passing over damaged ones.
   ///
-  /// - Throws: `.noCheckpoint` where there is no whole one; `.mismatch` where one is whole but of another model.
+  /// - Throws: `.noCheckpoint` where there is no whole one; `.mismatch` where one is whole but of another model,
+  ///   `.otherTrajectory` where it is of a run with other bits.
   public func newest(model: Model, configuration: RunConfiguration) throws(CheckpointError) -> Newest {
     var skipped: [SkippedCheckpoint] = []
     for step in steps() {

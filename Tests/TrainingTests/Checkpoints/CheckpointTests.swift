@@ -191,6 +191,21 @@ import Testing
     #expect(other?.exitCode == 78)
   }
 
+  /// Where and how long a run goes on is its own business; what decides its bits is not.
+  @Test func anotherTrajectoryIsRefused() throws {
+    try save(1)
+    var configuration = fixture.configuration
+    (configuration.output, configuration.keep, configuration.steps) = ("elsewhere", 9, 12345)
+    #expect(try store.newest(model: fixture.model, configuration: configuration).checkpoint.state.step == 1)
+    (configuration.learningRate, configuration.average) = (0.25, .ema)
+    let error = #expect(throws: CheckpointError.self) {
+      try store.newest(model: fixture.model, configuration: configuration)
+    }
+    let path = directory.file("checkpoints/step-00000001.safetensors")
+    #expect(error == .otherTrajectory(path: path, keys: ["average", "learning-rate"]))
+    #expect(error?.exitCode == 78 && error?.description.contains("average, learning-rate") == true)
+  }
+
   @Test func whereNothingCanBeWrittenTheErrorSaysSo() throws {
     try writeBytes([1], to: directory.file("checkpoints"))
     let error = #expect(throws: CheckpointError.self) { try save(1) }
