@@ -36,9 +36,14 @@ struct CommandTests {
     ] {
       #expect(help.contains(option))
     }
-    for text in ["(default: googlenet-seed)", "(default: 0.05)", "(default: 32)", "(default: 500)"] {
+    for text in ["(default: googlenet-seed)", "(default: 0.05)", "(default: 32)", "(default: 500)", "cifar100, half"] {
       #expect(help.contains(text))
     }
+  }
+
+  @Test func aDefaultIsSaidOnce() throws {
+    let help = try trainer("worker", "--help").output
+    #expect(help.components(separatedBy: "(default: 600)").count == 2, "\(help)")
   }
 
   @Test(arguments: [

@@ -116,7 +116,7 @@ struct FineTuningArguments: ParsableArguments {
   var transformInput: Switch? = nil
   @Option(
     help: ArgumentHelp(
-      "Keep parameters and batch norms as they are whose keys begin so: conv1,inception3a (default: none)",
+      "Keep parameters and batch norms as they are whose keys begin so: conv1,inception3a of googlenet. (default: none)",
       valueName: "prefixes"))
   var freeze: String?
   @Option(

@@ -88,7 +88,7 @@ struct DataArguments: ParsableArguments {
   var augment: String?
   @Option(help: "Whether each epoch has an order of its own. (default: on)")
   var shuffle: Switch?
-  @Option(help: ArgumentHelp("imagenet, cifar, half or none. (default: the dataset's)", valueName: "kind"))
+  @Option(help: ArgumentHelp("imagenet, cifar, cifar100, half or none. (default: the dataset's)", valueName: "kind"))
   var normalization: String?
   @Option(
     help: ArgumentHelp("A file of the classes' names, one a line. (default: the dataset's)", valueName: "file"))

@@ -22,7 +22,7 @@ struct WorkerCommand: ParsableCommand {
   var name: String?
   @Option(
     help: ArgumentHelp(
-      "Seconds without any word from the coordinator until it gives up. (default: 600)", valueName: "seconds"))
+      "Seconds without any word from the coordinator until it gives up.", valueName: "seconds"))
   var patience: Int = 600
   @Option(help: .private) var supervisor: Int32?
 
