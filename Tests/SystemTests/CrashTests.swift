@@ -155,6 +155,41 @@ struct CrashTests {
     #expect(try run.steps("metrics.superseded.jsonl") == Array(reached.dropFirst(saved)))
   }
 
+  /// The run is made longer while a worker computes a leaf of many samples, which nobody wants any more.
+  @Test func aWorkerInMidLeafIsGivenAnotherConfiguration() throws {
+    let cluster = try Cluster()
+    let first = try cluster.coordinator([
+      "--model", "googlenet-seed", "--width", "0.5", "--data", "synthetic:samples=256,size=32,classes=10,seed=1",
+      "--global-batch", "128", "--microbatch", "128", "--steps", "1",
+    ])
+    let worker = try cluster.worker("a")
+    try cluster.run.wait(forEvent: "joined", of: first)
+    let joined = try #require(HostProcess(pid: worker.pid)).ticks
+    try eventually("half a second of computing", from: worker) {
+      HostProcess(pid: worker.pid).map { $0.ticks > joined + 50 } == true ? true : nil
+    }
+    first.signal(SIGKILL)
+    try expect(first, endsWith: -SIGKILL)
+    try expect(try cluster.resumingCoordinator(["--steps", "2"]), endsWith: 0)
+    try expect(worker, endsWith: 0)
+    #expect(try cluster.run.hashes().count == 2)
+  }
+
+  /// Killed at once, and when it has begun to write: either way there is a run in the end.
+  @Test func aCoordinatorKilledBeforeItsRunBeganBeginsItAgain() throws {
+    let reference = try ReferenceRun.short.get()
+    let train = try start(
+      ["train", "--workers", "1", "--threads", "1", "--output", "run"] + reference.options(steps: 4))
+    let run = RunFiles(Sandbox.current.path("run"))
+    let first = try child("coordinator", of: train)
+    first.send(SIGKILL)
+    try train.wait(toSay: "the coordinator was ended by signal 9; starting it again")
+    try eventually("a configuration", from: train) { access(run.path + "/config.json", F_OK) == 0 ? true : nil }
+    try child("coordinator", of: train).send(SIGKILL)
+    try expect(train, endsWith: 0)
+    try reference.expect(run, steps: 4)
+  }
+
   @Test func theSupervisorStartsAKilledCoordinatorAgain() throws {
     let reference = try ReferenceRun.long.get()
     let train = try start(

@@ -22,8 +22,8 @@ final class Cluster {
   }
 
   /// Starts a coordinator that continues the run.
-  func resumingCoordinator() throws -> RunningProgram {
-    try start(["coordinator", "--bind", endpoint, "--resume", run.path])
+  func resumingCoordinator(_ options: [String] = []) throws -> RunningProgram {
+    try start(["coordinator", "--bind", endpoint, "--resume", run.path] + options)
   }
 
   /// Starts a worker.

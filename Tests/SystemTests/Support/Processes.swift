@@ -7,6 +7,8 @@ struct HostProcess: Hashable {
   let parent: pid_t
   /// One letter; Z for one that has ended and waits for its parent.
   let state: Character
+  /// How long its threads have computed, in hundredths of a second.
+  let ticks: Int
 
   init?(pid: pid_t) {
     guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
@@ -14,8 +16,9 @@ struct HostProcess: Hashable {
       let end = text.lastIndex(of: ")")
     else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
-    guard fields.count > 1, let state = fields[0].first, let parent = pid_t(fields[1]) else { return nil }
-    (self.pid, self.parent, self.state) = (pid, parent, state)
+    guard fields.count > 12, let state = fields[0].first, let parent = pid_t(fields[1]), let ticks = Int(fields[11])
+    else { return nil }
+    (self.pid, self.parent, self.state, self.ticks) = (pid, parent, state, ticks)
   }
 
   /// Whether it still runs.
