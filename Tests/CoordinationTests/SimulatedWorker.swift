@@ -1,6 +1,7 @@
-import Coordination
 import Lockstep
 import Wire
+
+@testable import Coordination
 
 /// A worker's process: its state machine, its buffers, an engine that takes its time.
 final class SimulatedWorker {
@@ -82,6 +83,7 @@ final class SimulatedWorker {
     cluster.require(state.messagesInFlight <= 16, "\(name): 16 messages in flight at most")
     cluster.require(
       state.sumCount <= 2 * depth + WorkerState.parcelLimit, "\(name) keeps \(state.sumCount) sums of \(leaves) leaves")
+    cluster.require((state.engine == nil) == (engine == nil), "\(name) knows whether its engine has a leaf")
     if engine == nil {
       cluster.require(buffers.count == state.sumCount, "\(name): every buffer is one of the state's sums")
     }

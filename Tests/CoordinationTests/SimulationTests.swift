@@ -47,7 +47,7 @@ import Testing
       if failed == 10 { break }
     }
     // The faults must have bitten: a simulator that tests nothing passes every time.
-    for word in ["lost", "returned", "reassigned", "left", "stalled", "terms", "waiting"] {
+    for word in ["lost", "returned", "reassigned", "left", "stalled", "terms", "waiting", "engines replaced"] {
       #expect(census[word, default: 0] > 0, "\(word) never happened")
     }
     if environment["SIMULATION_SEEDS"] != nil { print(census.sorted { $0.key < $1.key }) }
