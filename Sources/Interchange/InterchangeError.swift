@@ -24,6 +24,14 @@ public enum InterchangeError: Error, Hashable, Sendable {
   }
 }
 
+extension InterchangeError {
+  /// A file that ends before `count` bytes behind `start`. A file may ask for so many that no `Int` holds where they end.
+  static func cutShort(path: String, start: Int, count: Int, actualBytes: Int) -> InterchangeError {
+    let (end, overflows) = start.addingReportingOverflow(count)
+    return .truncated(path: path, expectedBytes: overflows ? .max : end, actualBytes: actualBytes)
+  }
+}
+
 extension InterchangeError: CustomStringConvertible {
   public var description: String { printable(sentence) }
 

@@ -67,7 +67,8 @@ struct TensorHeader {
     }
     if end > dataBytes {
       // The header precedes the data; its eight-byte length precedes it.
-      throw .truncated(path: path, expectedBytes: 8 + json.count + end, actualBytes: 8 + json.count + dataBytes)
+      let start = 8 + json.count
+      throw .cutShort(path: path, start: start, count: end, actualBytes: start + dataBytes)
     }
     guard end == dataBytes else { throw fail("\(dataBytes - end) bytes at its end belong to no tensor") }
     (self.tensors, self.metadata) = (tensors, metadata)

@@ -123,6 +123,7 @@ private let bias: [Float] = [Float(bitPattern: 0x0001_16C2), .infinity, -0.0]
     ("negative", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}"#),
     ("negative size", #"{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#),
     ("overflow", #"{"a":{"dtype":"F32","shape":[4611686018427387905,4],"data_offsets":[0,8]}}"#),
+    ("no place", #"{"a":{"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]}}"#),
     ("enormous", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,36893488147419103232]}}"#),
     ("fraction", #"{"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}"#),
     ("eight-bit float", #"{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}"#),

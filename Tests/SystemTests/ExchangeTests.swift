@@ -187,6 +187,10 @@ struct ExchangeTests {
         "outside.safetensors",
         tensors(header: #"{"a":{"dtype":"F32","shape":[1073741824],"data_offsets":[0,4294967296]}}"#), "cut short"
       ),
+      (
+        "nowhere.safetensors",
+        tensors(header: #"{"a":{"dtype":"U8","shape":[\#(Int.max)],"data_offsets":[0,\#(Int.max)]}}"#), "cut short"
+      ),
     ]
     for (name, bytes, text) in cases {
       try Data(bytes).write(to: URL(fileURLWithPath: box.path(name)))

@@ -24,7 +24,7 @@ struct StoredTensor: Hashable, Sendable {
   let key: String
   /// The kind of its elements.
   let element: TensorElement
-  /// Elements before its first one in the storage.
+  /// Elements before its first one in the storage; 0 where it has none.
   let offset: Int
   /// Its sizes, outermost first.
   let shape: [Int]
@@ -66,7 +66,9 @@ struct StoredTensor: Hashable, Sendable {
       }
     }
     (key, self.element, self.shape, self.strides) = (storage.key, element, shape, strides)
-    (self.offset, self.count) = (offset + storage.range.lowerBound / size, count)
+    // One without elements may be said to lie anywhere; PyTorch itself writes offsets beyond the storage there.
+    self.offset = count > 0 ? offset + storage.range.lowerBound / size : 0
+    self.count = count
     span = count > 0 ? last + 1 : 0
   }
 

@@ -82,7 +82,7 @@ struct TorchContents {
         throw malformed("its storage '\(key)' is not of \(storage.storageCount) elements")
       }
       guard bytes <= file.byteCount - position - 8 else {
-        throw .truncated(path: file.path, expectedBytes: position + 8 + bytes, actualBytes: file.byteCount)
+        throw .cutShort(path: file.path, start: position + 8, count: bytes, actualBytes: file.byteCount)
       }
       storages[key] = position + 8..<position + 8 + bytes
       position += 8 + bytes
