@@ -59,8 +59,7 @@ func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
 /// A text that a terminal may be shown, though parts of it come from a file: control characters, with which a terminal can be
 /// made to do things, are replaced, and only its beginning is left of a very long one.
-public func printable(_ text: String) -> String {
-  let limit = 2000
+public func printable(_ text: String, limit: Int = 2000) -> String {
   var result = String.UnicodeScalarView()
   for (count, scalar) in text.unicodeScalars.enumerated() {
     if count == limit { return String(result) + "…" }

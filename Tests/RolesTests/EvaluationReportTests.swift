@@ -1,9 +1,9 @@
 import Foundation
 import Models
 import Testing
-import Training
 
 @testable import Roles
+@testable import Training
 
 @Suite struct EvaluationReportTests {
   private struct JSON: Decodable {
@@ -17,7 +17,8 @@ import Training
 
   /// Counts by true class and by what was answered, made into a report.
   private func report(
-    _ counts: [(label: Int, answer: Int, count: Int)], classes: Int, crops: String = "center", undecided: Int = 0
+    _ counts: [(label: Int, answer: Int, count: Int)], classes: Int, crops: String = "center", undecided: Int = 0,
+    name: String = "class"
   ) throws -> EvaluationReport {
     var table = ConfusionTable(classes: classes)
     for (label, answer, count) in counts {
@@ -31,7 +32,7 @@ import Training
     let metrics = sums.withUnsafeBufferPointer { EvaluationMetrics(statistics: $0, model: model) }
     return EvaluationReport(
       checkpoint: "run", crops: try PictureOptions(crops: crops).crops,
-      result: EvaluationResult(metrics: metrics, confusion: table), classNames: (0..<classes).map { "class \($0)" })
+      result: EvaluationResult(metrics: metrics, confusion: table), classNames: (0..<classes).map { "\(name) \($0)" })
   }
 
   @Test func fewClassesAreAllListed() throws {
@@ -74,5 +75,21 @@ import Training
     #expect(!report.isTablePrinted)
     #expect(try JSONDecoder().decode(JSON.self, from: Data(report.json.utf8)).confusion == nil)
     #expect(report.text.contains("2000, taken for class 2048 once"))
+  }
+
+  /// Names come from files, and can make a terminal do things.
+  @Test func namesDoNoHarm() throws {
+    let text = try report([(0, 2, 1)], classes: 3, name: "\u{1B}]0;x").text
+    #expect(text.contains("\u{FFFD}]0;x 0, taken for \u{FFFD}]0;x 2 once") && !text.contains("\u{1B}"))
+    let prediction = Prediction(index: 0, name: "\u{1B}[2J", probability: 0.5)
+    let predictions = PredictionReport([("a.png", [prediction])])
+    #expect(predictions.text == "a.png: \u{FFFD}[2J 50.0 %")
+    #expect(predictions.json.contains("\\u001b"))
+  }
+
+  @Test func namesThatDifferAreSaid() {
+    let remark = differenceOfNames(["a", "b", "c"], ["a", "c", "b"])
+    #expect(remark?.hasPrefix("class 1 is 'b' in the checkpoint and 'c' in the data") == true)
+    #expect(differenceOfNames(["a", "b"], ["a", "b"]) == nil && differenceOfNames([], ["a"]) == nil)
   }
 }

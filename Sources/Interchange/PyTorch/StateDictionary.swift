@@ -12,6 +12,8 @@ struct StateDictionary {
   ]
   /// What DistributedDataParallel, torch.compile and their like put before every name.
   private static let prefixes = ["module.", "_orig_mod."]
+  /// How many of the entries that are left out are named.
+  private static let shownEntries = 5
   /// What AveragedModel keeps beside its tensors.
   private static let averageCount = "n_averaged"
 
@@ -23,8 +25,12 @@ struct StateDictionary {
     // A wrapper within a wrapper occurs; more of them do not.
     for _ in 0..<3 {
       let pairs = objects.dictionary(root) ?? []
-      let candidates = Self.wrappers.compactMap { name in
-        pairs.last { $0.key == .string(name) && Self.mayHoldTensors($0.value, objects) }.map { (name, $0.value) }
+      let candidates = Self.wrappers.compactMap { name -> (String, PickleValue)? in
+        // Of several entries with one key the last one is Python's; the others are not looked into, for a file may have
+        // hundreds of thousands of them.
+        guard let value = pairs.last(where: { $0.key == .string(name) })?.value, Self.mayHoldTensors(value, objects)
+        else { return nil }
+        return (name, value)
       }
       guard let (name, value) = candidates.first else { break }
       let others = candidates.dropFirst().map { "'\($0.0)'" }
@@ -35,15 +41,20 @@ struct StateDictionary {
     }
     guard let pairs = objects.dictionary(root) else { throw Self.none(path) }
 
-    var skipped: [String] = []
+    // A long name that a pickle repeats takes a few bytes there: only as many are kept as are shown.
+    var skipped: [String] = [], skippedCount = 0
+    func skip(_ entry: @autoclosure () -> String) {
+      if skippedCount < Self.shownEntries { skipped.append(entry()) }
+      skippedCount += 1
+    }
     var names: Set<String> = []
     for pair in pairs {
       guard let name = pair.key.string else {
-        skipped.append("an entry without a name")
+        skip("an entry without a name")
         continue
       }
       guard case .tensor(let index) = pair.value else {
-        skipped.append("'\(name)'")
+        skip("'\(name)'")
         continue
       }
       guard names.insert(name).inserted else {
@@ -53,7 +64,9 @@ struct StateDictionary {
     }
     guard !tensors.isEmpty else { throw Self.none(path) }
     if !skipped.isEmpty {
-      let shown = skipped.prefix(5).joined(separator: ", ") + (skipped.count > 5 ? ", …" : "")
+      let shown =
+        skipped.joined(separator: ", ")
+        + (skippedCount > skipped.count ? ", … (\(skippedCount) in all)" : "")
       remarks.append("left out, for they are no tensors: \(shown)")
     }
     stripPrefixes()

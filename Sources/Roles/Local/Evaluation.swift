@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Interchange
 import Lockstep
 import Models
 import Training
@@ -21,11 +22,14 @@ public func evaluateCheckpoint(
     let dataset = try DatasetCatalog.open(spec, role: .validation, imageSize: trained.model.imageSize)
     let preprocessing = try pictures.preprocessing(
       for: trained, usual: dataset.defaultNormalization, say: { line.warn($0) })
-    let evaluator = Evaluator(trained, preprocessing: preprocessing, batch: batch, pool: ThreadPool(threads: threads))
-    let progress = PictureProgress("evaluating", "samples", crops: pictures.crops, line)
-    let result = try evaluator.evaluate(dataset, crops: pictures.crops, progress: progress.note)
     // Names that were given to the model are meant for people; a dataset's may be codes.
     let known = trained.metadata.classNames
+    if let remark = differenceOfNames(known, dataset.classNames) { line.warn(remark) }
+    let evaluator = Evaluator(trained, preprocessing: preprocessing, batch: batch, pool: ThreadPool(threads: threads))
+    let progress = PictureProgress("evaluating", "samples", crops: pictures.crops, line)
+    // Decoding takes less time than computing, but not so little that one thread keeps up with many.
+    let result = try evaluator.evaluate(
+      dataset, crops: pictures.crops, loaderThreads: max(1, threads / 4), progress: progress.note)
     let names = known.count == trained.model.classes ? known : dataset.classNames
     let report = EvaluationReport(checkpoint: path, crops: pictures.crops, result: result, classNames: names)
     if !report.isTablePrinted {
@@ -33,6 +37,17 @@ public func evaluateCheckpoint(
     }
     return report
   }
+}
+
+/// Says where two lists of classes part: the same names in another order would make every answer wrong.
+///
+/// - Returns: nil where they are the same, or where one is of another length or unknown.
+func differenceOfNames(_ known: [String], _ names: [String]) -> String? {
+  guard known.count == names.count, let first = known.indices.first(where: { known[$0] != names[$0] })
+  else { return nil }
+  let (one, other) = (printable(known[first]), printable(names[first]))
+  return "class \(first) is '\(one)' in the checkpoint and '\(other)' in the data; "
+    + "where these are not the same thing, the figures mean nothing"
 }
 
 /// Shows how far the work on some pictures is, and ends it on a signal.

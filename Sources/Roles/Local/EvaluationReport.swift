@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Interchange
 import Training
 
 /// What `trainer evaluate` prints.
@@ -79,10 +80,10 @@ public struct EvaluationReport {
   private func line(_ label: Int) -> String {
     let number = StatusLine.number(accuracy(label) * 100, decimals: 2)
     var text = String(repeating: " ", count: max(0, 8 - number.count)) + number
-    text += " % of \(result.confusion.samples[label])  \(classNames[label])"
+    text += " % of \(result.confusion.samples[label])  \(printable(classNames[label]))"
     if let mistake = result.confusion.commonestMistake(of: label) {
       let times = mistake.count == 1 ? "once" : "\(mistake.count) times"
-      text += ", taken for \(classNames[mistake.answer]) \(times)"
+      text += ", taken for \(printable(classNames[mistake.answer])) \(times)"
     }
     return text
   }

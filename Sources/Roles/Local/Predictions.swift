@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Interchange
 import Lockstep
 import Models
 import Training
@@ -13,7 +14,9 @@ public struct PredictionReport {
   /// A line for each image.
   public var text: String {
     images.map { image in
-      let classes = image.classes.map { "\($0.name) \(StatusLine.number($0.probability * 100, decimals: 1)) %" }
+      let classes = image.classes.map {
+        "\(printable($0.name)) \(StatusLine.number($0.probability * 100, decimals: 1)) %"
+      }
       return "\(image.file): \(classes.joined(separator: ", "))"
     }.joined(separator: "\n")
   }

@@ -37,7 +37,9 @@ extension Checkpoint {
     where companion.metadata[key] != file.metadata[other] {
       throw companion.damaged("its \(key) is not the \(other) of '\(fileName(step: step))'")
     }
-    guard let updates = companion.metadata[updatesKey].flatMap({ Int($0) }), updates >= 0 else {
+    guard let updates = companion.metadata[updatesKey].flatMap({ Int($0) }),
+      (0...Int(StateSnapshot.largestCount)).contains(updates)
+    else {
       throw companion.damaged("its \(updatesKey) is no count")
     }
     let state = try StateSnapshot.reading(companion, model: model, step: step, tolerance: .none).state

@@ -12,6 +12,8 @@ public enum CheckpointError: Error, Hashable, Sendable {
   case otherTrajectory(path: String, keys: [String])
   /// A file is whole, but lacks tensors of the model or has others.
   case otherTensors(path: String, model: String, missing: [String], unexpected: [String])
+  /// A file is whole and has the model's tensors, but some have other shapes or elements.
+  case otherShapes(path: String, tensors: [TensorMismatch])
   /// A file does not say which model it is of, and its tensors do not tell.
   case unknownModel(path: String, nearest: String, missing: [String], unexpected: [String])
   /// A directory has no checkpoint that can be used.
@@ -22,7 +24,7 @@ public enum CheckpointError: Error, Hashable, Sendable {
     switch self {
     case .damaged, .noCheckpoint, .unknownModel: 65
     case .cannotWrite: 73
-    case .mismatch, .otherTrajectory, .otherTensors: 78
+    case .mismatch, .otherTrajectory, .otherTensors, .otherShapes: 78
     }
   }
 
@@ -36,6 +38,14 @@ public enum CheckpointError: Error, Hashable, Sendable {
   }
 }
 
+/// A tensor that does not fit a model.
+public struct TensorMismatch: Hashable, Sendable {
+  /// The key.
+  public var name: String
+  /// What it is in the model, and in the file: "of the shape [3, 4]".
+  public var expected: String, found: String
+}
+
 /// A checkpoint that could not be used, and why.
 public struct SkippedCheckpoint: Hashable, Sendable {
   /// The version that its name announces.
@@ -45,14 +55,27 @@ public struct SkippedCheckpoint: Hashable, Sendable {
 }
 
 extension CheckpointError: CustomStringConvertible {
-  public var description: String { printable(sentence) }
+  public var description: String {
+    switch self {
+    case .damaged, .cannotWrite, .mismatch: printable(sentence)
+    // Their lists are cut before, so that what follows them is seen.
+    case .otherTensors, .otherShapes, .unknownModel, .noCheckpoint: printable(sentence, limit: 3 * Self.listLimit)
+    }
+  }
+
+  /// So many characters that all names of the largest model of the catalog fit, with their shapes.
+  private static let listLimit = 60_000
 
   private var sentence: String {
     switch self {
     case .damaged(_, let reason), .cannotWrite(_, let reason): reason
     case .mismatch(let path, let key, let expected, let found):
       "'\(path)' does not fit the model: '\(key)' is \(found) there and \(expected) in the model; "
-        + "use the --model, --classes, --width and --image-size that the file was written with, or another file"
+        + Self.advice
+    case .otherShapes(let path, let tensors):
+      "'\(path)' does not fit the model: "
+        + Self.list(tensors.map { "'\($0.name)' is \($0.found) there and \($0.expected) in the model" }) + "; "
+        + Self.advice
     case .otherTrajectory(let path, let keys):
       "'\(path)' was computed with other values of \(keys.joined(separator: ", ")) than the run's config.json has, "
         + "which would change its bits; restore them there, or start a new run with --init-from"
@@ -70,6 +93,9 @@ extension CheckpointError: CustomStringConvertible {
     }
   }
 
+  private static let advice =
+    "use the --model, --classes, --width and --image-size that the file was written with, or another file"
+
   private static func differences(_ missing: [String], _ unexpected: [String]) -> String {
     var parts: [String] = []
     if !missing.isEmpty { parts.append("it lacks \(list(missing))") }
@@ -77,9 +103,10 @@ extension CheckpointError: CustomStringConvertible {
     return parts.joined(separator: ", and ")
   }
 
-  /// The first few of some names, and how many there are.
-  static func list(_ names: [String]) -> String {
-    let shown = names.prefix(6).joined(separator: ", ")
-    return names.count > 6 ? "\(shown), … (\(names.count) in all)" : shown
+  /// All of some names, whichever model they are of. A file may have any number of them, which must not push out of sight
+  /// what is said behind them.
+  private static func list(_ names: [String]) -> String {
+    let shown = printable(names.joined(separator: ", "), limit: listLimit)
+    return shown.hasSuffix("…") ? "\(shown) (\(names.count) in all)" : shown
   }
 }

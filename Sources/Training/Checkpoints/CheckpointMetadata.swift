@@ -48,6 +48,14 @@ public struct CheckpointMetadata: Hashable, Sendable {
   /// Keys that only our files have.
   static let ownKeys = ["trainer_version", "model", "classes", "image_size", "width", "step", "state_hash"]
 
+  /// Keys that `strings` may have. What a file says under one of these is in the properties, and is not kept beside them.
+  static let writtenKeys = Set(
+    ownKeys + [
+      "format", "class_names", "normalization", "transform_input", "run_id", "configuration", "trajectory_digest",
+    ])
+  /// What `--image-size` may be as well.
+  private static let imageSizes = 1...4096
+
   /// The strings of a safetensors file's metadata.
   var strings: [String: String] {
     var strings = [
@@ -87,12 +95,14 @@ public struct CheckpointMetadata: Hashable, Sendable {
     }
     (model, classes, imageSize) = (try string("model"), try number("classes"), try number("image_size"))
     (width, step) = (try number("width"), try number("step"))
-    normalization = file.metadata["normalization"].flatMap { PixelNormalization(rawValue: $0) }
+    guard Self.imageSizes.contains(imageSize) else {
+      throw file.damaged("its metadata 'image_size' are \(imageSize), not from 1 to \(Self.imageSizes.upperBound)")
+    }
+    normalization = try Self.normalization(file)
     transformsInput = try Self.transformsInput(file)
     runID = file.metadata["run_id"].flatMap { Digest(hex: $0) }
     stateHash = file.metadata["state_hash"].flatMap { Digest(hex: $0) }
-    let names = (try? JSONValue(parsing: Array((file.metadata["class_names"] ?? "[]").utf8)))?.arrayValue ?? []
-    classNames = names.compactMap(\.stringValue)
+    classNames = try Self.classNames(file)
     if let text = file.metadata["configuration"] {
       do {
         configuration = try JSONDecoder().decode(RunConfiguration.self, from: Data(text.utf8))
@@ -103,9 +113,28 @@ public struct CheckpointMetadata: Hashable, Sendable {
   }
 
   /// What a file says that these are not.
-  func notes(of file: SealedTensorFile) -> [String: String] {
-    let known = Set(strings.keys).union([SealedTensorFile.digestKey, "trajectory_digest"])
-    return file.metadata.filter { !known.contains($0.key) }
+  static func notes(of file: SealedTensorFile) -> [String: String] {
+    file.metadata.filter { !Self.writtenKeys.contains($0.key) && $0.key != SealedTensorFile.digestKey }
+  }
+
+  private static func normalization(_ file: SealedTensorFile) throws(CheckpointError) -> PixelNormalization? {
+    guard let text = file.metadata["normalization"] else { return nil }
+    guard let normalization = PixelNormalization(rawValue: text) else {
+      let known = PixelNormalization.allCases.map(\.rawValue).joined(separator: ", ")
+      throw file.damaged("its metadata 'normalization' are '\(text)', not one of \(known)")
+    }
+    return normalization
+  }
+
+  private static func classNames(_ file: SealedTensorFile) throws(CheckpointError) -> [String] {
+    guard let text = file.metadata["class_names"] else { return [] }
+    // As many as a network has classes at most, and the array itself.
+    let elements = (try? JSONValue(parsing: Array(text.utf8), count: 1_000_001))?.arrayValue
+    let names = elements?.compactMap(\.stringValue)
+    guard let names, names.count == elements?.count else {
+      throw file.damaged("its metadata 'class_names' are not an array of strings")
+    }
+    return names
   }
 
   /// Reads `transform_input`, which only files whose weights want it have.

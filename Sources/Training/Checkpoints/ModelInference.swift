@@ -76,6 +76,8 @@ struct ModelInference {
   /// - Parameter counts: channels at width 1, and those that were found.
   static func width(_ counts: [(nominal: Int, found: Int)]) -> Double {
     if counts.allSatisfy({ $0.nominal == $0.found }) { return 1 }
+    // Widths end at 16; beyond it, numbers from a file are not even added to.
+    guard counts.allSatisfy({ (1...16).contains($0.found) || $0.found / 16 <= $0.nominal }) else { return 1 }
     // A count c becomes k = max(16, 16·⌊c·F/16 + ½⌋), so F is in [(k − 8)/c, (k + 8)/c).
     var low = 0.0, high = Double.infinity
     for (nominal, found) in counts {

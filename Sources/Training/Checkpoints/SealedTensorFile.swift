@@ -57,7 +57,7 @@ struct SealedTensorFile {
   /// What a user should know about how the file was read.
   let remarks: [String]
   private let floats: [String: FloatStorage]
-  private let integers: [String: [Int64]]
+  private let integers: [String: Int64]
 
   /// Writes a file so that it appears whole or not at all.
   static func write(_ tensors: [SealedTensor], metadata: [String: String], to path: String) throws(CheckpointError) {
@@ -70,7 +70,7 @@ struct SealedTensorFile {
     }
   }
 
-  /// Reads a whole file and checks it against its digest.
+  /// Reads a whole file and checks it against its digest. Of tensors of several integers only the shape is read.
   ///
   /// - Parameter ownKeys: strings of the metadata that only a sealed file has: with one of these and without a digest,
   ///   a file is damaged.
@@ -78,18 +78,28 @@ struct SealedTensorFile {
   init(path: String, ownKeys: [String]) throws(CheckpointError) {
     self.path = path
     var floats: [String: FloatStorage] = [:]
-    var integers: [String: [Int64]] = [:]
+    var integers: [String: Int64] = [:]
     var shapes: [String: [Int]] = [:]
     var tensors: [SealedTensor] = []
+    var unread: String?
     do throws(InterchangeError) {
       let file = try openTensors(path)
       (metadata, remarks) = (file.metadata, file.remarks)
       for info in file.descriptions {
+        // No parameter is empty, and sizes without elements would be taken for those of a giant network.
+        guard !info.shape.contains(0) else {
+          let tensor = "its tensor '\(info.name)' of the shape \(info.shape)"
+          throw .refused(path: path, reason: "\(tensor) has no elements, which every tensor of a network has")
+        }
         shapes[info.name] = info.shape
         if info.element.isInteger {
-          let values = try file.integers(info.name)
-          integers[info.name] = values
-          tensors.append(SealedTensor(name: info.name, shape: info.shape, values: .integers(values)))
+          // A model has integers one at a time, as counts. Many would take eight times their bytes, for nothing.
+          guard info.count == 1, let value = try file.integers(info.name).first else {
+            unread = unread ?? info.name
+            continue
+          }
+          integers[info.name] = value
+          tensors.append(SealedTensor(name: info.name, shape: info.shape, values: .integers([value])))
         } else if info.element.isFloatingPoint {
           let storage = FloatStorage(count: info.count)
           try file.read(info.name, into: storage.pointer, count: info.count)
@@ -105,6 +115,7 @@ struct SealedTensorFile {
     self.shapes = shapes
     isSealed = metadata[Self.digestKey] != nil
     if isSealed {
+      if let unread { throw damaged("its tensor '\(unread)' has several integers, which this program never writes") }
       var rest = metadata
       let stated = rest.removeValue(forKey: Self.digestKey)
       let found = withExtendedLifetime(floats) { Self.digest(tensors, metadata: rest) }
@@ -122,8 +133,8 @@ struct SealedTensorFile {
   /// The values of a floating-point tensor; nil where there is none of this name.
   func floats(_ name: String) -> FloatStorage? { floats[name] }
 
-  /// The values of a tensor of integers; nil where there is none of this name.
-  func integers(_ name: String) -> [Int64]? { integers[name] }
+  /// The value of a tensor of one integer; nil where there is none of this name.
+  func integer(_ name: String) -> Int64? { integers[name] }
 
   private static func digest(_ tensors: [SealedTensor], metadata: [String: String]) -> Digest {
     func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }

@@ -13,34 +13,49 @@ enum StateTolerance {
 }
 
 extension StateSnapshot {
+  /// More batches than any run sees; up to here a count can grow without end.
+  static let largestCount: Int64 = 1 << 53
+
   /// Takes parameters and buffers from a file, checking every name and shape against the model. There is no optimizer
   /// state in it.
   ///
   /// - Returns: the state, and the keys that were started anew.
-  /// - Throws: `.otherTensors` where some are missing or unexpected, `.mismatch` for the first one of another shape or
-  ///   element.
+  /// - Throws: `.otherTensors` where some are missing or unexpected, `.otherShapes` for all of other shapes or elements.
   static func reading(
     _ file: SealedTensorFile, model: Model, step: Int, tolerance: StateTolerance
   ) throws(CheckpointError) -> (state: StateSnapshot, startedAnew: [String]) {
-    let anew: Set<String>
+    let anew: Set<String> =
+      switch tolerance {
+      case .none: []
+      case .anyAuxiliaryHeads: model.auxiliaryKeysThatDiffer(file)
+      case .otherHeads: model.keysToStartAnew(file)
+      }
+    // Before anything of the model's size is allocated: it may be the file that says how large the model is.
+    try compare(file, with: model, except: anew)
     var state: StateSnapshot
     switch tolerance {
     case .none:
-      anew = []
       state = StateSnapshot(
         step: step, parameters: FloatStorage(count: model.parameterCount),
         buffers: FloatStorage(count: model.bufferCount),
         batchCounts: Array(repeating: 0, count: model.batchNorms.count), optimizerState: [])
-    case .anyAuxiliaryHeads, .otherHeads:
-      let seed: UInt64
-      if case .otherHeads(let given) = tolerance {
-        (anew, seed) = (model.keysToStartAnew(file), given)
-      } else {
-        (anew, seed) = (model.auxiliaryKeysThatDiffer(file), 0)
-      }
-      state = StateSnapshot(initialStateOf: model, seed: seed)
-      state.step = step
+    case .anyAuxiliaryHeads: state = StateSnapshot(initialStateOf: model, seed: 0)
+    case .otherHeads(let seed): state = StateSnapshot(initialStateOf: model, seed: seed)
     }
+    state.step = step
+    for tensor in model.stateTensors where !anew.contains(tensor.entry.key) {
+      switch tensor.source {
+      case .parameters(let offset): copy(tensor, from: file, to: state.parameters.pointer + offset)
+      case .buffers(let offset): copy(tensor, from: file, to: state.buffers.pointer + offset)
+      case .batchCount(let index): state.batchCounts[index] = file.integer(tensor.entry.key) ?? 0
+      }
+    }
+    return (state, model.entries.map(\.key).filter(anew.contains))
+  }
+
+  private static func compare(
+    _ file: SealedTensorFile, with model: Model, except anew: Set<String>
+  ) throws(CheckpointError) {
     let known = Set(model.entries.map(\.key))
     let missing = model.entries.filter { entry in
       entry.role != .batchCount && file.shapes[entry.key] == nil && !anew.contains(entry.key)
@@ -50,35 +65,32 @@ extension StateSnapshot {
       throw .otherTensors(
         path: file.path, model: model.definition.name, missing: missing.map(\.key), unexpected: unexpected)
     }
-    for tensor in model.stateTensors where !anew.contains(tensor.entry.key) {
-      switch tensor.source {
-      case .parameters(let offset): try copy(tensor, from: file, to: state.parameters.pointer + offset)
-      case .buffers(let offset): try copy(tensor, from: file, to: state.buffers.pointer + offset)
-      case .batchCount(let index):
-        guard file.shapes[tensor.entry.key] != nil else { continue }
-        guard let count = file.integers(tensor.entry.key), count.count == 1, count[0] >= 0 else {
-          throw mismatch(tensor, file, found: "not a count")
-        }
-        state.batchCounts[index] = count[0]
-      }
+    let others = model.entries.compactMap { anew.contains($0.key) ? nil : mismatch($0, file) }
+    guard others.isEmpty else { throw .otherShapes(path: file.path, tensors: others) }
+  }
+
+  private static func mismatch(_ entry: StateEntry, _ file: SealedTensorFile) -> TensorMismatch? {
+    guard let shape = file.shapes[entry.key] else { return nil }
+    var expected = "of the shape \(entry.shape)", found: String?
+    if entry.role == .batchCount {
+      let count = file.integer(entry.key)
+      expected = "a number of batches up to 2^53"
+      if !(0...largestCount).contains(count ?? -1) { found = count.map(String.init) ?? "not a count" }
+    } else if shape != entry.shape {
+      found = "of the shape \(shape)"
+    } else if file.floats(entry.key) == nil {
+      found = "not of floating-point numbers"
     }
-    return (state, model.entries.map(\.key).filter(anew.contains))
+    return found.map { TensorMismatch(name: entry.key, expected: expected, found: $0) }
   }
 
   private static func copy(
     _ tensor: StateTensor, from file: SealedTensorFile, to target: UnsafeMutablePointer<Float>
-  ) throws(CheckpointError) {
-    guard let shape = file.shapes[tensor.entry.key] else { preconditionFailure("missing tensors were found before") }
-    guard shape == tensor.entry.shape else { throw mismatch(tensor, file, found: "of the shape \(shape)") }
-    guard let values = file.floats(tensor.entry.key) else {
-      throw mismatch(tensor, file, found: "not of floating-point numbers")
+  ) {
+    guard let values = file.floats(tensor.entry.key), values.count == tensor.count else {
+      preconditionFailure("names, shapes and elements were compared before")
     }
     target.update(from: values.pointer, count: tensor.count)
-  }
-
-  private static func mismatch(_ tensor: StateTensor, _ file: SealedTensorFile, found: String) -> CheckpointError {
-    .mismatch(
-      path: file.path, key: tensor.entry.key, expected: "of the shape \(tensor.entry.shape)", found: found)
   }
 }
 

@@ -55,7 +55,7 @@ public struct TrainedModel: Sendable {
           + (model.width == 1 ? "" : " and width \(model.width)")
           + ", taken for \(model.imageSize)×\(model.imageSize) images")
     }
-    notes = isOurs ? metadata.notes(of: file) : [:]
+    notes = isOurs ? CheckpointMetadata.notes(of: file) : [:]
     (state, startedAnew) = try StateSnapshot.reading(
       file, model: model, step: metadata.step, tolerance: .anyAuxiliaryHeads)
     if isOurs, startedAnew.isEmpty, metadata.stateHash != state.hash(model) {
@@ -71,6 +71,9 @@ public struct TrainedModel: Sendable {
       return try Model(
         try ModelCatalog.definition(named: name), classes: classes, imageSize: imageSize, width: width,
         for: .evaluation)
+    } catch ModelError.invalidArgument(_, let name, let value, let expected) {
+      // The command line's numbers were checked before, so this one is the file's.
+      throw file.damaged("\(name) is \(value), not \(expected)")
     } catch {
       throw .mismatch(path: file.path, key: "model", expected: "one of this program's", found: "\(name): \(error)")
     }
@@ -93,37 +96,5 @@ public struct TrainedModel: Sendable {
       return FileManager.default.fileExists(atPath: averaged) ? averaged : parent + "/" + name
     }
     return path
-  }
-}
-
-/// The state that a run starts from when a file is given, and what of it the file could not give.
-public struct InheritedState: Sendable {
-  /// Version 0.
-  public let state: StateSnapshot
-  /// Auxiliary heads that the file lacks and classifiers that are for other classes: they have initial values.
-  public let startedAnew: [String]
-  /// What a user should know about how the file was read.
-  public let remarks: [String]
-  /// Whether the file says that its weights want torchvision's `transform_input`.
-  public let transformsInput: Bool
-
-  /// Reads parameters and buffers of the same model, whatever its heads.
-  ///
-  /// - Parameters:
-  ///   - path: a file with or without our metadata.
-  ///   - seed: what the initial values of heads are drawn from.
-  /// - Throws: `.damaged` and `.mismatch`.
-  public init(path: String, model: Model, seed: UInt64) throws(CheckpointError) {
-    let file = try SealedTensorFile(path: TrainedModel.resolve(path), ownKeys: CheckpointMetadata.ownKeys)
-    if let name = file.metadata["model"], name != model.definition.name {
-      throw .mismatch(path: file.path, key: "model", expected: model.definition.name, found: name)
-    }
-    transformsInput = try CheckpointMetadata.transformsInput(file)
-    (state, startedAnew) = try StateSnapshot.reading(
-      file, model: model, step: 0, tolerance: .otherHeads(seed: seed))
-    remarks =
-      file.remarks.map { printable("'\(path)': \($0)") }
-      + (startedAnew.isEmpty
-        ? [] : ["'\(path)' does not fit in \(startedAnew.joined(separator: ", ")): started anew"])
   }
 }

@@ -177,12 +177,19 @@ import Testing
     let error = #expect(throws: CheckpointError.self) {
       try store.newest(model: wide, configuration: fixture.configuration)
     }
-    guard case .mismatch(_, let key, let expected, let found) = error else {
+    guard case .otherShapes(_, let tensors) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(error?.exitCode == 78)
-    #expect(key == "stem.0.weight" && expected == "of the shape [96, 3, 3, 3]" && found == "of the shape [16, 3, 3, 3]")
+    #expect(
+      tensors.first
+        == TensorMismatch(
+          name: "stem.0.weight", expected: "of the shape [96, 3, 3, 3]", found: "of the shape [16, 3, 3, 3]"))
+    // All are said, and what to do about them behind them.
+    let text = try #require(error).description
+    #expect(tensors.count > 50 && tensors.allSatisfy { text.contains("'\($0.name)' is \($0.found) there") })
+    #expect(text.hasSuffix("or another file"))
 
     let torchvision = try Model(ModelCatalog.definition(named: "googlenet"), classes: 10, imageSize: 64, width: 0.1)
     let other = #expect(throws: CheckpointError.self) {

@@ -125,6 +125,9 @@ import Testing
     let inherited = try InheritedState(path: path, model: twelve, seed: 6)
     let aux2 = twelve.entries.map(\.key).filter { $0.hasPrefix("aux2.") }
     #expect(Set(inherited.startedAnew) == Set(aux2 + ["aux1.fc2.weight", "aux1.fc2.bias", "fc.weight", "fc.bias"]))
+    #expect(
+      inherited.remarks
+        == ["'\(path)' lacks aux2, and has fc and aux1.fc2 for 10 classes, not 12: these are started anew"])
     let initial = twelve.initialParameters(seed: 6), source = fixture.state(step: 9)
     for (old, new) in zip(fixture.model.entries, twelve.entries) {
       guard case .parameter(let from, _) = old.role, case .parameter(let to, _) = new.role else { continue }
@@ -161,7 +164,12 @@ import Testing
     #expect(
       try mismatch { tensors in
         for index in tensors.indices where tensors[index].name == key { tensors[index].shape = turned }
-      } == .mismatch(path: path, key: key, expected: "of the shape \(entry.shape)", found: "of the shape \(turned)"))
+      }
+        == .otherShapes(
+          path: path,
+          tensors: [
+            TensorMismatch(name: key, expected: "of the shape \(entry.shape)", found: "of the shape \(turned)")
+          ]))
     let error = try mismatch { $0.append(SealedTensor(name: "extra", shape: [2], values: .integers([1, 2]))) }
     #expect(error == .otherTensors(path: path, model: "googlenet-seed", missing: [], unexpected: ["extra"]))
     #expect(error?.exitCode == 78)
@@ -186,6 +194,9 @@ import Testing
     let error = #expect(throws: CheckpointError.self) { try TrainedModel(path: half) }
     #expect(error?.exitCode == 65)
     #expect(error?.description.contains("nearest is googlenet-seed, of which it lacks im9.block1.0.weight") == true)
+    // However many there are, all are named: whoever converts a file needs to know which.
+    let lacking = fixture.model.entries.filter { $0.key.hasPrefix("im9.") && $0.role != .batchCount }.map(\.key)
+    #expect(lacking.count >= 12 && lacking.allSatisfy { error?.description.contains($0) == true })
   }
 
   /// Channel counts at width 1 and those of max(16, 16·⌊c·F/16 + ½⌋).
@@ -195,6 +206,7 @@ import Testing
     }
     #expect(ModelInference.width(counts) == width)
     #expect(ModelInference.width([(64, 32), (64, 64)]) == 1)
+    #expect(ModelInference.width([(64, .max)]) == 1)
   }
 
   @Test func aDamagedOrMissingFileIsNoCheckpoint() throws {
