@@ -57,7 +57,7 @@ public struct SkippedCheckpoint: Hashable, Sendable {
 extension CheckpointError: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .damaged, .cannotWrite, .mismatch: printable(sentence)
+    case .damaged, .cannotWrite, .mismatch, .otherTrajectory: printable(sentence)
     // Their lists are cut before, so that what follows them is seen.
     case .otherTensors, .otherShapes, .unknownModel, .noCheckpoint: printable(sentence, limit: 3 * Self.listLimit)
     }
