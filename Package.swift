@@ -1,9 +1,18 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
-// The CPU that the compute kernels are compiled for; set here and nowhere else. Build for another one with
-// `TRAINER_CPU=x86-64-v4 swift build -c release --product trainer`; a binary says at its start if the CPU is too old for it.
-let cpu = Context.environment["TRAINER_CPU"] ?? "x86-64-v3"
+// The CPU that the compute kernels are compiled for; set here and nowhere else: this one, or for hosts of several kinds
+// the oldest of them, as in `TRAINER_CPU=x86-64-v3 swift build -c release --product trainer`. A binary says at its start if
+// the CPU is too old for it.
+let cpu = Context.environment["TRAINER_CPU"] ?? (hasAVX512() ? "x86-64-v4" : "x86-64-v3")
+
+func hasAVX512() -> Bool {
+  let processors = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+  let line = processors.split(separator: "\n").first { $0.hasPrefix("flags") } ?? ""
+  let flags = line.split(separator: " ").map(String.init)
+  return Set(["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd"]).isSubset(of: flags)
+}
 
 // Lanes that the kernels' tile transforms hold at a time: the floats of one of that CPU's registers. The bits are the
 // same for all, which scripts/check-widths shows; for it, TRAINER_LANES chooses them whatever the CPU.

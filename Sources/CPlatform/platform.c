@@ -19,7 +19,8 @@ bool platform_cpu_is_sufficient(void) {
   if (strcmp(target, "x86-64-v3") == 0) return v3;
   if (strcmp(target, "x86-64-v4") == 0)
     return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512cd");
 #endif
   // Another target was chosen by whoever built this; the numerics self-test is its check.
   return true;

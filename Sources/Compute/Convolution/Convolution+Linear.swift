@@ -80,9 +80,10 @@ extension Convolution {
         for input in inputs {
           packBlock(weights, output: panel, input: input, into: packed + (input - first) * area * block)
         }
+        let start = first > 0 ? nil : bias.map { $0 + panel * rowWidth } ?? FloatPointer(scratch)
         productBlock(
-          table + first * area, inputs.count * area, offset: 0, rows: batch, packed,
-          start: first > 0 ? nil : bias.map { $0 + panel * rowWidth } ?? FloatPointer(scratch), into: y.panel(panel))
+          table + first * area, inputs.count * area, offset: 0, rows: batch,
+          ProductColumns(weights: FloatPointer(packed), start: start, output: y.panel(panel)))
       }
       guard let moments else { return }
       for block in 0..<moments.blocks {
@@ -113,8 +114,10 @@ extension Convolution {
         transpose(weights, inputs, outputs, into: transposed, featureFloats: chunkFloats)
         for feature in 0..<features {
           productBlock(
-            table + first, outputs.count, offset: 0, rows: batch, transposed + feature * chunkFloats,
-            start: first > 0 ? nil : FloatPointer(scratch), into: rows + feature * batch * rowWidth)
+            table + first, outputs.count, offset: 0, rows: batch,
+            ProductColumns(
+              weights: FloatPointer(transposed) + feature * chunkFloats, start: first > 0 ? nil : FloatPointer(scratch),
+              output: rows + feature * batch * rowWidth))
         }
       }
       for feature in 0..<features {

@@ -99,23 +99,29 @@ extension PointwiseConvolution {
       let inputs = inputPanels * inputGroup / inputGroups..<inputPanels * (inputGroup + 1) / inputGroups
       let outputs = outputPanels * outputGroup / outputGroups..<outputPanels * (outputGroup + 1) / outputGroups
       let copies = scratch + thread * inputPanels * Self.chunkPixels * rowWidth
-      let start = part * pixelsOfPart, end = min(pixels, start + pixelsOfPart)
+      let start = part * pixelsOfPart, endOfPart = min(pixels, start + pixelsOfPart)
       var first = start
-      while first < end {
-        let count = min(Self.chunkPixels, end - first)
-        for input in inputs {
-          var source = FloatPointer(x.tensor.panel(input)) + first * rowWidth
-          if let normalization = x.normalization {
-            let copy = copies + (input - inputs.lowerBound) * Self.chunkPixels * rowWidth
-            copyRows(source, count, normalization: normalization.panel(input), into: copy)
-            source = FloatPointer(copy)
-          }
+      while first < endOfPart {
+        let count = min(Self.chunkPixels, endOfPart - first)
+        @inline(__always) func source(_ input: Int) -> FloatPointer {
+          let rows = FloatPointer(x.tensor.panel(input)) + first * rowWidth
+          guard let normalization = x.normalization else { return rows }
+          let copy = copies + (input - inputs.lowerBound) * Self.chunkPixels * rowWidth
+          copyRows(rows, count, normalization: normalization.panel(input), into: copy)
+          return FloatPointer(copy)
+        }
+        for input in stride(from: inputs.lowerBound, to: inputs.upperBound, by: tilePanels) {
+          let end = min(inputs.upperBound, input + tilePanels), rows = source(input)
+          let others = end - input > 1 ? source(input + 1) : nil
           for output in outputs where offsets[convolution(ofPanel: output)] != nil {
             let block = sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth
             outerProductBlock(
-              FloatPointer(gradients.pointers[output]) + first * rowWidth, source, rows: count,
-              accumulate: first > start, into: block)
-            if parts == 1 && first + count == end { unpack(block, output: output, input: input, flat, offsets) }
+              FloatPointer(gradients.pointers[output]) + first * rowWidth, rows, rows: count,
+              accumulate: first > start, into: block, and: others.map { ($0, block + rowWidth * rowWidth) })
+            guard parts == 1 && first + count == endOfPart else { continue }
+            for panel in input..<end {
+              unpack(block + (panel - input) * rowWidth * rowWidth, output: output, input: panel, flat, offsets)
+            }
           }
         }
         first += count

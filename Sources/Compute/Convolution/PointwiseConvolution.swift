@@ -149,13 +149,19 @@ public struct PointwiseConvolution: Sendable {
     let runs = dividedUp(inputPanels, panelsPerRun)
     for run in 0..<runs {
       let depth = part(run, of: runs, inputPanels)
-      for panel in panels {
+      @inline(__always) func columns(_ panel: Int) -> ProductColumns {
         let (start, first) = output(panel)
+        return ProductColumns(
+          weights: weights + (panel * inputPanels + depth.lowerBound) * rowWidth * rowWidth,
+          start: run > 0 ? nil : start, output: first)
+      }
+      for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
+        let end = min(panels.upperBound, panel + tilePanels)
         productBlock(
-          inputs + depth.lowerBound, depth.count, offset: offset, rows: rows,
-          weights + (panel * inputPanels + depth.lowerBound) * rowWidth * rowWidth, start: run > 0 ? nil : start,
-          into: first)
-        if run == runs - 1 { finished(panel, first) }
+          inputs + depth.lowerBound, depth.count, offset: offset, rows: rows, columns(panel),
+          and: end - panel > 1 ? columns(panel + 1) : nil)
+        guard run == runs - 1 else { continue }
+        for panel in panel..<end { finished(panel, FloatPointer(output(panel).first)) }
       }
     }
   }

@@ -12,7 +12,7 @@ struct PixelLines {
   }
 }
 
-/// The outer tile: a block of up to 6 × 16 of a weight gradient, accumulated in registers over a block of pixels.
+/// The outer tile: some rows × 16 columns of a weight gradient, accumulated in registers over a block of pixels.
 ///
 /// gradient[r][0..<16] (+)= Σ over pixels x[pixel + r] · dy[pixel][0..<16], in the order of the pixels; the sum of a block is
 /// added to what was there, so that long sums are sums of short ones.
@@ -25,16 +25,8 @@ private func outerTile(
   _ rows: Int, _ x: FloatPointer, _ lines: PixelLines, _ dy: FloatPointer, accumulate: Bool,
   _ gradient: MutableFloatPointer
 ) {
-  var c0 = Row.zero, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0
-  @inline(__always) func add(_ a: FloatPointer, _ b: FloatPointer) {
-    let row = load(b)
-    c0 = c0.addingProduct(Row(repeating: a[0]), row)
-    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[1]), row) }
-    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2]), row) }
-    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3]), row) }
-    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4]), row) }
-    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5]), row) }
-  }
+  var sums = TileSums(repeating: .zero)
+  @inline(__always) func add(_ a: FloatPointer, _ b: FloatPointer) { sums.add(rows, { a[$0] }, times: load(b)) }
   var b = dy
   for line in 0..<lines.count {
     var a = x + lines.starts[line * lines.startStep]
@@ -50,16 +42,10 @@ private func outerTile(
       b += rowWidth
     }
   }
-  @inline(__always) func put(_ sum: Row, _ index: Int) {
+  sums.forEach(rows) { index, sum in
     let target = gradient + index * rowWidth
     store(accumulate ? load(target) + sum : sum, target)
   }
-  put(c0, 0)
-  if rows > 1 { put(c1, 1) }
-  if rows > 2 { put(c2, 2) }
-  if rows > 3 { put(c3, 3) }
-  if rows > 4 { put(c4, 4) }
-  if rows > 5 { put(c5, 5) }
 }
 
 /// `rows` consecutive rows of a weight gradient (one row of the window, its columns and input channels) for one output

@@ -1,81 +1,100 @@
-/// The product tile: up to 6 rows × 16 columns of a matrix product on panels, accumulated in registers over all of k.
+/// What an output panel of a product on panels is made of.
+struct ProductColumns {
+  /// [panels · 16][16].
+  let weights: FloatPointer
+  /// 16 floats to start every row's sum from, or nil to start from the output.
+  let start: FloatPointer?
+  /// The first row.
+  let output: MutableFloatPointer
+
+  @inline(__always)
+  fileprivate func sums(_ rows: Int, from first: Int) -> TileSums {
+    if let start { return TileSums(repeating: load(start)) }
+    return TileSums(rows) { load(output + (first + $0) * rowWidth) }
+  }
+
+  @inline(__always)
+  fileprivate func put(_ sums: TileSums, _ rows: Int, at first: Int, adding: Bool) {
+    sums.forEach(rows) { index, sum in
+      let target = output + (first + index) * rowWidth
+      store(adding ? load(target) + sum : sum, target)
+    }
+  }
+}
+
+/// The matrix whose rows are multiplied.
+private struct ProductPanels {
+  /// Where its panels begin; a row is 16 floats of each.
+  let table: UnsafePointer<MutableFloatPointer>
+  let count: Int
+  /// Floats from there to the first row.
+  let offset: Int
+
+  /// Calls a body with the elements of each column of some rows and the floats up to its weights.
+  @inline(__always) func forEach(from first: Int, _ body: (_ a: FloatPointer, _ weight: Int) -> Void) {
+    for panel in 0..<count {
+      var a = FloatPointer(table[panel]) + offset + first * rowWidth
+      let weights = panel * rowWidth * rowWidth
+      // Two at a time: the compiler does not unroll this, and a loop's end costs 3 % (measured).
+      for pair in 0..<rowWidth / 2 {
+        body(a, weights + 2 * pair * rowWidth)
+        body(a + 1, weights + (2 * pair + 1) * rowWidth)
+        a += 2
+      }
+    }
+  }
+}
+
+/// The product tile: some rows × 16 or 32 columns of a matrix product on panels, accumulated in registers over all of k.
 ///
 /// out[row][0..<16] = start + Σ over panels, Σ over k in 0..<16, panel[row][k] · weights[panel][k][0..<16], one fused
 /// multiply-add after the other. A tile that starts from the output continues such a sum, so cutting the panels into
-/// blocks does not change the result.
+/// blocks does not change the result; nor does it who shares a tile.
 ///
-/// - Parameters:
-///   - rows: a literal at every call: unused rows vanish when the call is inlined.
-///   - panels: where the matrix's panels begin; a row is 16 floats of each.
-///   - offset: floats from there to the tile's first row.
-///   - start: 16 floats to start from, or nil for the output.
-///   - adding: whether the sum is added to the output, rather than replacing it.
+/// - Parameter rows: a literal at every call.
 @inline(__always)
 private func productTile(
-  _ rows: Int, _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, _ weights: FloatPointer,
-  start: FloatPointer?, adding: Bool, _ output: MutableFloatPointer
+  _ rows: Int, _ panels: ProductPanels, from first: Int, _ columns: ProductColumns, adding: Bool
 ) {
-  var c0 = Row.zero, c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0
-  if let start {
-    c0 = load(start)
-    (c1, c2, c3, c4, c5) = (c0, c0, c0, c0, c0)
-  } else {
-    c0 = load(output)
-    if rows > 1 { c1 = load(output + rowWidth) }
-    if rows > 2 { c2 = load(output + 2 * rowWidth) }
-    if rows > 3 { c3 = load(output + 3 * rowWidth) }
-    if rows > 4 { c4 = load(output + 4 * rowWidth) }
-    if rows > 5 { c5 = load(output + 5 * rowWidth) }
+  var sums = columns.sums(rows, from: first)
+  panels.forEach(from: first) { a, weight in
+    sums.add(rows, { a[$0 * rowWidth] }, times: load(columns.weights + weight))
   }
-  @inline(__always) func add(_ a: FloatPointer, _ w: FloatPointer) {
-    let b = load(w)
-    c0 = c0.addingProduct(Row(repeating: a[0]), b)
-    if rows > 1 { c1 = c1.addingProduct(Row(repeating: a[rowWidth]), b) }
-    if rows > 2 { c2 = c2.addingProduct(Row(repeating: a[2 * rowWidth]), b) }
-    if rows > 3 { c3 = c3.addingProduct(Row(repeating: a[3 * rowWidth]), b) }
-    if rows > 4 { c4 = c4.addingProduct(Row(repeating: a[4 * rowWidth]), b) }
-    if rows > 5 { c5 = c5.addingProduct(Row(repeating: a[5 * rowWidth]), b) }
-  }
-  var w = weights
-  for panel in 0..<panelCount {
-    var a = FloatPointer(panels[panel]) + offset
-    // Two at a time: the compiler does not unroll this, and a loop's end costs 3 % (measured).
-    for _ in 0..<rowWidth / 2 {
-      add(a, w)
-      add(a + 1, w + rowWidth)
-      a += 2
-      w += 2 * rowWidth
-    }
-  }
-  @inline(__always) func put(_ sum: Row, _ index: Int) {
-    let target = output + index * rowWidth
-    store(adding ? load(target) + sum : sum, target)
-  }
-  put(c0, 0)
-  if rows > 1 { put(c1, 1) }
-  if rows > 2 { put(c2, 2) }
-  if rows > 3 { put(c3, 3) }
-  if rows > 4 { put(c4, 4) }
-  if rows > 5 { put(c5, 5) }
+  columns.put(sums, rows, at: first, adding: adding)
 }
 
-/// Consecutive rows of a matrix product on panels, for one output panel.
+@inline(__always)
+private func productTile(
+  _ rows: Int, _ panels: ProductPanels, from first: Int, _ columns: ProductColumns, _ others: ProductColumns,
+  adding: Bool
+) {
+  var sums = columns.sums(rows, from: first), otherSums = others.sums(rows, from: first)
+  panels.forEach(from: first) { a, weight in
+    TileSums.add(
+      rows, { a[$0 * rowWidth] }, to: &sums, times: load(columns.weights + weight), to: &otherSums,
+      times: load(others.weights + weight))
+  }
+  columns.put(sums, rows, at: first, adding: adding)
+  others.put(otherSums, rows, at: first, adding: adding)
+}
+
+/// Consecutive rows of a matrix product on panels, for one output panel, or for two where a tile has as many (`tilePanels`).
 ///
 /// - Parameters:
 ///   - panels: where the matrix's panels begin; a row is 16 floats of each.
 ///   - offset: floats from there to the first row.
-///   - weights: [panelCount · 16][16].
-///   - start: 16 floats to start every row's sum from, or nil to start from the output.
 ///   - adding: whether the sums are added to what was in the output: long sums that are sums of short ones are more
 ///     exact.
 @inline(never)
 func productBlock(
-  _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, rows: Int, _ weights: FloatPointer,
-  start: FloatPointer?, adding: Bool = false, into output: MutableFloatPointer
+  _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, rows: Int, _ columns: ProductColumns,
+  and others: ProductColumns? = nil, adding: Bool = false
 ) {
-  forEachTile(of: rows) { height, first in
-    productTile(
-      height, panels, panelCount, offset: offset + first * rowWidth, weights, start: start, adding: adding,
-      output + first * rowWidth)
-  }
+  let panels = ProductPanels(table: panels, count: panelCount, offset: offset)
+  #if LANES_16
+    if let others {
+      return forEachTile(of: rows) { productTile($0, panels, from: $1, columns, others, adding: adding) }
+    }
+  #endif
+  forEachTile(of: rows) { productTile($0, panels, from: $1, columns, adding: adding) }
 }

@@ -151,7 +151,7 @@ extension StridedWinograd {
       for chunk in 0..<chunks {
         let start = tiles.count * chunk / chunks, end = tiles.count * (chunk + 1) / chunks
         let first = point * slice + (tiles.lowerBound + start) * rowWidth
-        outerProductRows(
+        outerProductBlock(
           memory.data + first + lanes.lowerBound, lanes: lanes.count, memory.products + first, rows: end - start,
           accumulate: accumulate || chunk > 0, into: filters + filter(point, panel, lanes))
       }

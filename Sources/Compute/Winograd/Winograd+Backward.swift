@@ -175,12 +175,16 @@ extension Winograd {
     for chunk in 0..<chunks {
       let first = range.count * chunk / chunks, rows = range.count * (chunk + 1) / chunks - first
       let gradient = FloatPointer(memory.products) + products + first * rowWidth
-      for output in outputPanels * part / parts..<outputPanels * (part + 1) / parts {
+      let outputs = outputPanels * part / parts..<outputPanels * (part + 1) / parts
+      for output in stride(from: outputs.lowerBound, to: outputs.upperBound, by: tilePanels) {
         let target = memory.filters + point * filterSlice + output * inputPanels * matrix
+        let hasOther = output + 1 < min(outputs.upperBound, output + tilePanels)
         for input in 0..<inputPanels {
+          let b = gradient + output * memory.panelFloats, block = target + input * matrix
           outerProductBlock(
-            data + first * rowWidth + input * memory.panelFloats, gradient + output * memory.panelFloats, rows: rows,
-            accumulate: !isFirst || chunk > 0, into: target + input * matrix)
+            data + first * rowWidth + input * memory.panelFloats, b, rows: rows,
+            accumulate: !isFirst || chunk > 0, into: block,
+            and: hasOther ? (b + memory.panelFloats, block + inputPanels * matrix) : nil)
         }
       }
     }
@@ -192,11 +196,11 @@ extension Winograd {
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
     let products = outputPoint(point) * memory.productSlice + firstRow
-    for input in inputPanels * part / parts..<inputPanels * (part + 1) / parts {
-      multiply(
-        memory.table, panels: outputPanels, offset: products, rows: range.count,
-        weights + point * filterSlice + input * outputPanels * matrix, zeros: memory.zeros, adding: false,
-        into: memory.dataGradient + point * memory.dataSlice + input * memory.panelFloats + firstRow)
-    }
+    let inputs = inputPanels * part / parts..<inputPanels * (part + 1) / parts
+    multiply(
+      memory.table, panels: outputPanels, offset: products, rows: range.count, outputs: inputs.count,
+      weights + point * filterSlice + inputs.lowerBound * outputPanels * matrix, zeros: memory.zeros, adding: false,
+      into: memory.dataGradient + point * memory.dataSlice + inputs.lowerBound * memory.panelFloats + firstRow,
+      outputFloats: memory.panelFloats)
   }
 }

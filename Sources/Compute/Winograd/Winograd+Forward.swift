@@ -187,12 +187,10 @@ extension Winograd {
       let range = range(point, block)
       guard !range.isEmpty else { continue }
       let target = memory.products + outputPoint(point) * memory.productSlice + range.lowerBound * rowWidth
-      for panel in panels {
-        multiply(
-          table, panels: inputPanels, offset: point * memory.dataSlice + range.lowerBound * rowWidth,
-          rows: range.count, weights + point * filterSlice + panel * panelFilters, zeros: memory.zeros,
-          adding: !isFirstPart(point), into: target + (panel - panels.lowerBound) * memory.panelFloats)
-      }
+      multiply(
+        table, panels: inputPanels, offset: point * memory.dataSlice + range.lowerBound * rowWidth, rows: range.count,
+        outputs: panels.count, weights + point * filterSlice + panels.lowerBound * panelFilters, zeros: memory.zeros,
+        adding: !isFirstPart(point), into: target, outputFloats: memory.panelFloats)
     }
   }
 

@@ -126,22 +126,32 @@ struct Winograd: Sendable {
   /// sums are more exact than long ones. Part of the result: a constant.
   private static let chunkPanels = 8
 
-  /// Products of some rows of a matrix in panels with one output panel's weights.
+  /// Products of some rows of a matrix in panels with some output panels' weights.
   ///
   /// - Parameters:
   ///   - offset: floats from the table's addresses to the first row.
+  ///   - outputs: how many output panels.
+  ///   - weights: those of the first; the next one's follow.
   ///   - adding: whether they are added to what is there.
+  ///   - outputFloats: floats from one output panel to the next.
   @inline(__always)
   func multiply(
-    _ table: UnsafePointer<MutableFloatPointer>, panels: Int, offset: Int, rows: Int, _ weights: FloatPointer,
-    zeros: FloatPointer, adding: Bool, into output: MutableFloatPointer
+    _ table: UnsafePointer<MutableFloatPointer>, panels: Int, offset: Int, rows: Int, outputs: Int,
+    _ weights: FloatPointer, zeros: FloatPointer, adding: Bool, into output: MutableFloatPointer, outputFloats: Int
   ) {
     let chunks = dividedUp(panels, Self.chunkPanels)
-    for chunk in 0..<chunks {
-      let first = panels * chunk / chunks, end = panels * (chunk + 1) / chunks
-      productBlock(
-        table + first, end - first, offset: offset, rows: rows, weights + first * rowWidth * rowWidth, start: zeros,
-        adding: adding || chunk > 0, into: output)
+    for panel in stride(from: 0, to: outputs, by: tilePanels) {
+      for chunk in 0..<chunks {
+        let first = panels * chunk / chunks, end = panels * (chunk + 1) / chunks
+        @inline(__always) func columns(_ panel: Int) -> ProductColumns {
+          ProductColumns(
+            weights: weights + (panel * panels + first) * rowWidth * rowWidth, start: zeros,
+            output: output + panel * outputFloats)
+        }
+        productBlock(
+          table + first, end - first, offset: offset, rows: rows, columns(panel),
+          and: panel + 1 < min(outputs, panel + tilePanels) ? columns(panel + 1) : nil, adding: adding || chunk > 0)
+      }
     }
   }
 }

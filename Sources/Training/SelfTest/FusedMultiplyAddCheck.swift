@@ -7,7 +7,7 @@ public struct UnfusedBuild: Error, CustomStringConvertible, Sendable {
 
   public var description: String {
     "this program was built without fused multiply-add instructions and would train many times too slowly; "
-      + "build it again for this CPU (TRAINER_CPU in Package.swift, by default x86-64-v3)"
+      + "build it again for this CPU (TRAINER_CPU in Package.swift, by default what it has)"
   }
 }
 
