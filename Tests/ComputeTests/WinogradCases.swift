@@ -47,7 +47,6 @@ extension ConvolutionCase {
       window("1×3, odd channels", batch: 3, (24, 40), (1, 3), (5, 8)),
       window("3×1, odd channels", batch: 3, (40, 24), (3, 1), (8, 5)),
       window("3×5", batch: 2, (16, 16), (3, 5), (7, 8)),
-      window("3×7", batch: 2, (16, 16), (3, 7), (6, 8)),
     ]
 
   /// Layers of the catalog's networks, one sample of each.

@@ -24,7 +24,7 @@ extension StridedWinograd {
 
   /// Floats from point to point of a matrix.
   private var slice: Int { winograd.slice(panels: 1, tiles: stripsOfBlock * columns.tiles) }
-  private var matrixFloats: Int { winograd.dataPoints * slice }
+  private var matrixFloats: Int { winograd.points * slice }
   private var blockFloats: Int { 2 * matrixFloats + winograd.bufferFloats }
 
   private func memory(_ scratch: MutableFloatPointer, _ thread: Int) -> BlockMemory {
@@ -84,7 +84,7 @@ extension StridedWinograd {
     _ index: Int, _ block: WinogradBlock, _ panel: Int, _ weights: FloatPointer, bias: FloatPointer?,
     into y: PanelTensor, _ moments: Moments?, _ memory: BlockMemory
   ) {
-    for point in 0..<winograd.dataPoints {
+    for point in 0..<winograd.points {
       let tiles = winograd.range(point, block), lanes = lanes(point)
       let first = point * slice + tiles.lowerBound * rowWidth
       narrowProduct(
@@ -126,7 +126,7 @@ extension StridedWinograd {
         }
       }
     }
-    pool.forEach(winograd.dataPoints * outputPanels) { item, _ in
+    pool.forEach(winograd.points * outputPanels) { item, _ in
       addParts(sums, parts, point: item / outputPanels, panel: item % outputPanels)
     }
     pool.forEach(outputPanels) { panel, _ in writeGradient(sums, panel: panel, into: oihw) }
@@ -145,7 +145,7 @@ extension StridedWinograd {
         normalization: nil)
       winograd.analyze(.outputGradient, plane, place, into: memory.products, slice: slice, buffer: memory.buffer)
     }
-    for point in 0..<winograd.dataPoints {
+    for point in 0..<winograd.points {
       let tiles = winograd.range(point, block), lanes = lanes(point)
       let chunks = max(1, dividedUp(tiles.count, Self.chunkTiles))
       for chunk in 0..<chunks {

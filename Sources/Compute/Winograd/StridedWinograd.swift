@@ -19,9 +19,7 @@ struct StridedWinograd: Sendable {
       Winograd.takes(halved(geometry))
     else { return false }
     let strided = StridedWinograd(geometry, inputHeight: inputHeight, inputWidth: inputWidth), rows = strided.rows
-    // Seven taps are computed in two parts, of which the passes here know nothing.
-    guard strided.winograd.dataPoints == strided.winograd.outputPoints else { return false }
-    let products = rows.tiles * strided.columns.tiles * strided.winograd.dataPoints * 4
+    let products = rows.tiles * strided.columns.tiles * strided.winograd.points * 4
     return 5 * products <= 2 * rows.output * strided.columns.output * geometry.kernelHeight * geometry.kernelWidth
   }
 

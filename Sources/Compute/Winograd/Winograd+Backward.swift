@@ -23,15 +23,15 @@ extension Winograd {
 
   /// A block is as many whole samples.
   private func samplesOfBlock(_ batch: Int) -> Int {
-    let tileFloats = (2 * dataPoints * inputPanels + outputPoints * outputPanels) * rowWidth
+    let tileFloats = points * (2 * inputPanels + outputPanels) * rowWidth
     let tiles = max(Self.fewestTiles, Self.blockFloats / tileFloats)
     return max(1, min(batch, tiles / (rows.tiles * columns.tiles)))
   }
 
   func backwardScratch(batch: Int, threads: Int) -> Int {
     let tiles = samplesOfBlock(batch) * rows.tiles * columns.tiles
-    let data = dataPoints * slice(panels: inputPanels, tiles: tiles)
-    let products = outputPoints * slice(panels: outputPanels, tiles: tiles)
+    let data = points * slice(panels: inputPanels, tiles: tiles)
+    let products = points * slice(panels: outputPanels, tiles: tiles)
     return rowWidth + 2 * data + products + packedCount + tableFloats(outputPanels)
       + threads * (bufferFloats + carryFloats)
   }
@@ -48,8 +48,8 @@ extension Winograd {
     accumulate: Bool, scratch: MutableFloatPointer, pool: ThreadPool
   ) {
     let batch = dy.batch, samples = samplesOfBlock(batch), tiles = samples * rows.tiles * columns.tiles
-    let dataSlice = slice(panels: inputPanels, tiles: tiles), dataFloats = dataPoints * dataSlice
-    let productSlice = slice(panels: outputPanels, tiles: tiles), productFloats = outputPoints * productSlice
+    let dataSlice = slice(panels: inputPanels, tiles: tiles), dataFloats = points * dataSlice
+    let productSlice = slice(panels: outputPanels, tiles: tiles), productFloats = points * productSlice
     store(Row.zero, scratch)
     let data = scratch + rowWidth, products = data + 2 * dataFloats, filters = products + productFloats
     let table = filters + packedCount, buffers = table + tableFloats(outputPanels)
@@ -82,7 +82,7 @@ extension Winograd {
       }
       guard index < blocks else { break }
       let weights = dx == nil ? nil : weights
-      pool.forEach(dataPoints * parts) { item, _ in
+      pool.forEach(points * parts) { item, _ in
         let (point, part) = (item / parts, item % parts)
         if oihw != nil { sumFilters(block, point: point, part: part, of: parts, isFirst: index == 0, memory) }
         if let weights { multiply(block, point: point, part: part, of: parts, weights, memory) }
@@ -104,7 +104,7 @@ extension Winograd {
 
   /// Into how many ranges of panels each point's products are cut for many threads.
   private func partsOfPoint(_ threads: Int) -> Int {
-    threads == 1 ? 1 : max(1, min(dividedUp(4 * threads, dataPoints), max(inputPanels, outputPanels)))
+    threads == 1 ? 1 : max(1, min(dividedUp(4 * threads, points), max(inputPanels, outputPanels)))
   }
 
   /// Into how many ranges of strips each plane is cut for many threads.
@@ -164,13 +164,13 @@ extension Winograd {
       accumulate: accumulate, into: dx.panel(panel) + sample * rows.input * columns.input * rowWidth, buffer: buffer)
   }
 
-  /// dU (+)= V′ dM at one point of the data, for some of the output panels.
+  /// dU (+)= V′ dM at one point, for some of the output panels.
   private func sumFilters(
     _ block: WinogradBlock, point: Int, part: Int, of parts: Int, isFirst: Bool, _ memory: BackwardMemory
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
     let data = FloatPointer(memory.data) + point * memory.dataSlice + firstRow
-    let products = outputPoint(point) * memory.productSlice + firstRow
+    let products = point * memory.productSlice + firstRow
     let chunks = max(1, dividedUp(range.count, Self.chunkTiles))
     for chunk in 0..<chunks {
       let first = range.count * chunk / chunks, rows = range.count * (chunk + 1) / chunks - first
@@ -190,16 +190,16 @@ extension Winograd {
     }
   }
 
-  /// dV = dM U′ at one point of the data, for some of the input panels.
+  /// dV = dM U′ at one point, for some of the input panels.
   private func multiply(
     _ block: WinogradBlock, point: Int, part: Int, of parts: Int, _ weights: FloatPointer, _ memory: BackwardMemory
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
-    let products = outputPoint(point) * memory.productSlice + firstRow
+    let products = point * memory.productSlice + firstRow
     let inputs = inputPanels * part / parts..<inputPanels * (part + 1) / parts
     multiply(
       memory.table, panels: outputPanels, offset: products, rows: range.count, outputs: inputs.count,
-      weights + point * filterSlice + inputs.lowerBound * outputPanels * matrix, zeros: memory.zeros, adding: false,
+      weights + point * filterSlice + inputs.lowerBound * outputPanels * matrix, zeros: memory.zeros,
       into: memory.dataGradient + point * memory.dataSlice + inputs.lowerBound * memory.panelFloats + firstRow,
       outputFloats: memory.panelFloats)
   }

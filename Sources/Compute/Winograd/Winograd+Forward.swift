@@ -78,8 +78,8 @@ extension Winograd {
 
   private func forwardScratch(ofExactly batch: Int, threads: Int) -> Int {
     let plan = plan(batch, threads)
-    let data = dataPoints * slice(panels: inputPanels, tiles: plan.tiles)
-    let products = outputPoints * slice(panels: plan.group, tiles: plan.tiles)
+    let data = points * slice(panels: inputPanels, tiles: plan.tiles)
+    let products = points * slice(panels: plan.group, tiles: plan.tiles)
     return rowWidth + (plan.sharesInput ? plan.blocks : threads) * data
       + threads * (products + tableFloats(inputPanels) + bufferFloats)
   }
@@ -98,7 +98,7 @@ extension Winograd {
     let plan = plan(x.tensor.batch, pool.threads), (rows, columns) = (rows, columns)
     let dataSlice = slice(panels: inputPanels, tiles: plan.tiles)
     let productSlice = slice(panels: plan.group, tiles: plan.tiles)
-    let (dataFloats, productFloats) = (dataPoints * dataSlice, outputPoints * productSlice)
+    let (dataFloats, productFloats) = (points * dataSlice, points * productSlice)
     let (tableFloats, bufferFloats) = (tableFloats(inputPanels), bufferFloats)
     let data = scratch + rowWidth, own = data + (plan.sharesInput ? plan.blocks : pool.threads) * dataFloats
     store(Row.zero, scratch)
@@ -183,14 +183,14 @@ extension Winograd {
   ) {
     let table = writeTable(memory.data, panels: inputPanels, panelFloats: memory.panelFloats, at: memory.table)
     let panelFilters = inputPanels * rowWidth * rowWidth
-    for point in 0..<dataPoints {
+    for point in 0..<points {
       let range = range(point, block)
       guard !range.isEmpty else { continue }
-      let target = memory.products + outputPoint(point) * memory.productSlice + range.lowerBound * rowWidth
+      let target = memory.products + point * memory.productSlice + range.lowerBound * rowWidth
       multiply(
         table, panels: inputPanels, offset: point * memory.dataSlice + range.lowerBound * rowWidth, rows: range.count,
         outputs: panels.count, weights + point * filterSlice + panels.lowerBound * panelFilters, zeros: memory.zeros,
-        adding: !isFirstPart(point), into: target, outputFloats: memory.panelFloats)
+        into: target, outputFloats: memory.panelFloats)
     }
   }
 

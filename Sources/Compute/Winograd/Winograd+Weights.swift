@@ -1,5 +1,5 @@
 extension Winograd {
-  /// Filters of one input and one output panel while they are transformed: [16 · taps] rows.
+  /// Filters of one input and one output panel while they are transformed: [16 · taps] rows, of at most 5 × 5 taps.
   private typealias Filters = InlineArray<400, Row>
 
   private var taps: Int { rows.scheme.taps * columns.scheme.taps }
@@ -128,8 +128,8 @@ extension Winograd {
 
   // MARK: Transforms
 
-  /// Lanes of a filter between its two transforms: at most 6 points of 7 taps.
-  private typealias Buffer = InlineArray<42, Lanes>
+  /// Lanes of a filter between its two transforms: at most 7 points of 5 taps.
+  private typealias Buffer = InlineArray<35, Lanes>
 
   /// Transforms 16 rows of filters to all points.
   private func transform(
@@ -149,8 +149,8 @@ extension Winograd {
             @inline(__always) func put(_ point: Int, _ value: Lanes) { buffer[point * columns.taps + column] = value }
             rows.transformFilter(tap, put)
           }
-          for point in 0..<rows.dataPoints {
-            let first = target + point * columns.dataPoints * slice
+          for point in 0..<rows.points {
+            let first = target + point * columns.points * slice
             @inline(__always) func tap(_ index: Int) -> Lanes { buffer[point * columns.taps + index] }
             @inline(__always) func put(_ column: Int, _ value: Lanes) { storeLanes(value, first + column * slice) }
             columns.transformFilter(tap, put)
@@ -172,8 +172,8 @@ extension Winograd {
         while lane < rowWidth {
           let source = gradient + row * rowWidth + lane
           let target = filters + row * rows.taps * columns.taps * rowWidth + lane
-          for point in 0..<rows.dataPoints {
-            let first = source + point * columns.dataPoints * slice
+          for point in 0..<rows.points {
+            let first = source + point * columns.points * slice
             @inline(__always) func value(_ column: Int) -> Lanes { loadLanes(first + column * slice) }
             @inline(__always) func put(_ tap: Int, _ value: Lanes) { buffer[point * columns.taps + tap] = value }
             columns.transformFilterAdjoint(value, put)

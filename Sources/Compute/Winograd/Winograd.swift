@@ -30,13 +30,13 @@ struct Winograd: Sendable {
     guard WinogradScheme(taps: geometry.kernelHeight) != nil && WinogradScheme(taps: geometry.kernelWidth) != nil else {
       return false
     }
-    return geometry.kernelHeight * geometry.kernelWidth > 1 && geometry.kernelHeight * geometry.kernelWidth <= mostTaps
-      && geometry.inputChannels >= fewestChannels && geometry.outputChannels >= fewestChannels
+    let taps = geometry.kernelHeight * geometry.kernelWidth
+    // The errors of the axes multiply: those of nine points are too large beside another axis'.
+    guard taps == 7 || (geometry.kernelHeight != 7 && geometry.kernelWidth != 7) else { return false }
+    return taps > 1 && geometry.inputChannels >= fewestChannels && geometry.outputChannels >= fewestChannels
   }
 
   private static let fewestChannels = 12
-  /// Elements of the largest window: what fits the memory that filters are transformed in.
-  private static let mostTaps = 25
 
   init(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) {
     self.init(
@@ -61,9 +61,8 @@ struct Winograd: Sendable {
 
   // MARK: Sizes
 
-  /// Points of the data and the filters, and of the outputs.
-  var dataPoints: Int { rows.scheme.dataPoints * columns.scheme.dataPoints }
-  var outputPoints: Int { rows.scheme.points * columns.scheme.points }
+  /// Points at which data, filters and outputs are evaluated.
+  var points: Int { rows.scheme.points * columns.scheme.points }
 
   /// Floats from one point's filters to the next's: an odd number of lines, so that they fall into different sets of a
   /// cache.
@@ -72,14 +71,14 @@ struct Winograd: Sendable {
   func slice(panels: Int, tiles: Int) -> Int { (panels * tiles | 1) * rowWidth }
 
   /// Floats of the filters at the points, [point][output panel][16 · input panels][16].
-  var packedCount: Int { dataPoints * filterSlice }
+  var packedCount: Int { points * filterSlice }
   /// Floats of the transposed filters, [point][input panel][16 · output panels][16].
-  var packedTransposedCount: Int { dataPoints * filterSlice }
+  var packedTransposedCount: Int { points * filterSlice }
 
   /// Columns of a chunk.
   var bufferColumns: Int { chunkTiles * columns.scheme.outputs + columns.overlap }
   /// Floats that hold a chunk's transformed columns.
-  var bufferFloats: Int { rows.scheme.dataPoints * bufferColumns * rowWidth }
+  var bufferFloats: Int { rows.scheme.points * bufferColumns * rowWidth }
   /// Floats that hold the lines that a strip leaves to the next.
   var carryFloats: Int { rows.overlap * columns.input * rowWidth }
   /// Floats that hold the addresses of some panels.
@@ -90,26 +89,11 @@ struct Winograd: Sendable {
     max(forwardScratch(batch: batch, threads: threads), backwardScratch(batch: batch, threads: threads))
   }
 
-  // MARK: The points of the data
-
-  /// The range of a block's tiles that take a point of the data.
+  /// The range of a block's tiles that take a point.
   @inline(__always)
   func range(_ point: Int, _ block: WinogradBlock) -> Range<Int> {
-    let row = point / columns.scheme.dataPoints, column = point % columns.scheme.dataPoints
+    let row = point / columns.scheme.points, column = point % columns.scheme.points
     return block.range(rows.users(row), columns.users(column))
-  }
-
-  /// The point of the output that products at a point of the data belong to.
-  @inline(__always)
-  func outputPoint(_ point: Int) -> Int {
-    let row = point / columns.scheme.dataPoints, column = point % columns.scheme.dataPoints
-    return row % rows.scheme.points * columns.scheme.points + column % columns.scheme.points
-  }
-
-  /// Whether products at a point of the data are the first for their point of the output.
-  @inline(__always)
-  func isFirstPart(_ point: Int) -> Bool {
-    point / columns.scheme.dataPoints < rows.scheme.points && point % columns.scheme.dataPoints < columns.scheme.points
   }
 
   /// Writes where the panels of a matrix begin at its first point.
@@ -132,12 +116,11 @@ struct Winograd: Sendable {
   ///   - offset: floats from the table's addresses to the first row.
   ///   - outputs: how many output panels.
   ///   - weights: those of the first; the next one's follow.
-  ///   - adding: whether they are added to what is there.
   ///   - outputFloats: floats from one output panel to the next.
   @inline(__always)
   func multiply(
     _ table: UnsafePointer<MutableFloatPointer>, panels: Int, offset: Int, rows: Int, outputs: Int,
-    _ weights: FloatPointer, zeros: FloatPointer, adding: Bool, into output: MutableFloatPointer, outputFloats: Int
+    _ weights: FloatPointer, zeros: FloatPointer, into output: MutableFloatPointer, outputFloats: Int
   ) {
     let chunks = dividedUp(panels, Self.chunkPanels)
     for panel in stride(from: 0, to: outputs, by: tilePanels) {
@@ -150,7 +133,7 @@ struct Winograd: Sendable {
         }
         productBlock(
           table + first, end - first, offset: offset, rows: rows, columns(panel),
-          and: panel + 1 < min(outputs, panel + tilePanels) ? columns(panel + 1) : nil, adding: adding || chunk > 0)
+          and: panel + 1 < min(outputs, panel + tilePanels) ? columns(panel + 1) : nil, adding: chunk > 0)
       }
     }
   }

@@ -46,16 +46,14 @@ extension Winograd {
     let lines = WinogradLines(
       first: place.strip * rows.scheme.outputs - reach * rows.padding, count: outputs + reach * rows.overlap,
       height: plane.height, lineFloats: plane.width * rowWidth)
-    let scheme = columns.scheme, pointColumns = source == .data ? scheme.dataPoints : scheme.points
-    let pointRows = source == .data ? rows.scheme.dataPoints : rows.scheme.points
-    let stride = bufferColumns * rowWidth
+    let scheme = columns.scheme, stride = bufferColumns * rowWidth
     var tile = 0
     while tile < columns.tiles {
       let end = min(columns.tiles, tile + chunkTiles), last = columns.outputs(end - 1)
       let first = tile * scheme.outputs - reach * columns.padding
       let count = (end - 1 - tile) * scheme.outputs + last + reach * columns.overlap
       let inside = max(0, -first)..<max(max(0, -first), min(count, plane.width - first))
-      for row in 0..<pointRows {
+      for row in 0..<rows.scheme.points {
         clearRows(buffer + row * stride, inside.lowerBound)
         clearRows(buffer + row * stride + inside.upperBound * rowWidth, count - inside.upperBound)
       }
@@ -63,8 +61,8 @@ extension Winograd {
         source, rows.scheme, outputs, lines, plane.normalization, plane.pixels + (first + inside.lowerBound) * rowWidth,
         inside.count, into: buffer + inside.lowerBound * rowWidth, stride)
       let full = min(end, columns.fullTiles) - tile
-      for row in 0..<pointRows where rows.scheme.uses(row, outputs: outputs) {
-        let line = FloatPointer(buffer + row * stride), target = points + row * pointColumns * slice
+      for row in 0..<rows.scheme.points where rows.scheme.uses(row, outputs: outputs) {
+        let line = FloatPointer(buffer + row * stride), target = points + row * scheme.points * slice
         analyzeTiles(
           source, scheme, scheme.outputs, line, full, into: target + (place.firstRow + tile) * rowWidth, slice)
         if end > columns.fullTiles {

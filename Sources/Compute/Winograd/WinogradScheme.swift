@@ -1,9 +1,10 @@
 /// How Winograd's method computes one axis of a window: tiles of a few outputs, each from the values of the data's and
 /// the filter's polynomials at some points.
 ///
-/// All axes but those of four taps use the same six points: 0, ±√½, ±√2 and ∞, with which rounding errors are less than half
-/// of those of the textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of
-/// the same transformed filters: what differs in its normalisation is moved into the transform of its data.
+/// Three and five taps use the same six points: 0, ±√½, ±√2 and ∞, with which rounding errors are less than half of those of
+/// the textbook's 0, ±1, ±2 and ∞. A smaller last tile of m outputs takes only m + taps − 1 of the points, of the same
+/// transformed filters: what differs in its normalisation is moved into the transform of its data. Four and seven taps have
+/// points of their own (`WinogradPairedPoints`), and a last tile that should have fewer outputs drops some.
 ///
 /// - Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015. Differs: the points, which a search
 ///   among pairs ±a, ±b found to have the smallest errors.
@@ -12,12 +13,11 @@ enum WinogradScheme: Sendable {
   case one
   /// F(4, 3), and F(3, 3) or F(2, 3) in the last tile.
   case three
-  /// F(4, 4), at seven points of its own; a last tile that should have fewer outputs drops some.
+  /// F(4, 4).
   case four
   /// F(2, 5), and F(1, 5) in the last tile.
   case five
-  /// Seven taps as four and three, F(3, 4) + F(3, 3), or F(2, 4) + F(2, 3) in the last tile: both have the same
-  /// outputs, so that their products are added before the one output transform.
+  /// F(3, 7).
   case seven
 
   /// The scheme for a window's rows or columns, if there is one.
@@ -57,31 +57,28 @@ enum WinogradScheme: Sendable {
   var fewestOutputs: Int {
     switch self {
     case .one, .five: 1
-    case .three, .seven: 2
+    case .three: 2
     case .four: 4
+    case .seven: 3
     }
   }
 
-  /// Points at which outputs are evaluated.
+  /// Points at which data, filters and outputs are evaluated.
   var points: Int {
     switch self {
     case .one: 1
-    case .three, .five, .seven: 6
+    case .three, .five: 6
     case .four: 7
+    case .seven: 9
     }
   }
 
-  /// Points at which data and filters are: each part of the window has its own.
-  var dataPoints: Int { self == .seven ? 12 : points }
-
-  /// Whether a tile of this many outputs takes a point of the data.
-  @inline(__always) func uses(_ dataPoint: Int, outputs: Int) -> Bool {
+  /// Whether a tile of this many outputs takes a point.
+  @inline(__always) func uses(_ point: Int, outputs: Int) -> Bool {
     switch self {
-    case .one, .four: true
-    case .three: Self.contains(dataPoint, of: outputs + 2)
-    case .five: Self.contains(dataPoint, of: outputs + 4)
-    case .seven:
-      dataPoint < 6 ? Self.contains(dataPoint, of: outputs + 3) : Self.contains(dataPoint - 6, of: outputs + 2)
+    case .one, .four, .seven: true
+    case .three: Self.contains(point, of: outputs + 2)
+    case .five: Self.contains(point, of: outputs + 4)
     }
   }
 
@@ -100,8 +97,7 @@ enum WinogradScheme: Sendable {
     case (.four, _): body(.four, 4)
     case (.five, 2): body(.five, 2)
     case (.five, _): body(.five, 1)
-    case (.seven, 3): body(.seven, 3)
-    case (.seven, _): body(.seven, 2)
+    case (.seven, _): body(.seven, 3)
     }
   }
 }
@@ -132,11 +128,8 @@ struct WinogradAxis: Sendable {
   /// Outputs that a tile computes.
   @inline(__always) func outputs(_ tile: Int) -> Int { tile < fullTiles ? scheme.outputs : lastOutputs }
 
-  /// Whether full tiles take a point of the data, and whether the smaller one does.
-  @inline(__always) func users(_ dataPoint: Int) -> (full: Bool, partial: Bool) {
-    (
-      scheme.uses(dataPoint, outputs: scheme.outputs),
-      hasPartialTile && scheme.uses(dataPoint, outputs: lastOutputs)
-    )
+  /// Whether full tiles take a point, and whether the smaller one does.
+  @inline(__always) func users(_ point: Int) -> (full: Bool, partial: Bool) {
+    (scheme.uses(point, outputs: scheme.outputs), hasPartialTile && scheme.uses(point, outputs: lastOutputs))
   }
 }

@@ -94,7 +94,7 @@ extension Winograd {
   /// are left to whoever has that one.
   ///
   /// - Parameters:
-  ///   - points: the panel's first row at the first point of the data.
+  ///   - points: the panel's first row at the first point.
   ///   - strips: of one sample, counted through all samples.
   ///   - plane: the panel of the sample.
   ///   - buffer: `bufferFloats`, then `carryFloats`.
@@ -129,8 +129,8 @@ extension Winograd {
     var tile = 0
     while tile < columns.tiles {
       let end = min(columns.tiles, tile + chunkTiles), full = min(end, columns.fullTiles) - tile
-      for row in 0..<rows.scheme.dataPoints where rows.scheme.uses(row, outputs: outputs) {
-        let line = buffer + row * stride, source = points + row * scheme.dataPoints * slice
+      for row in 0..<rows.scheme.points where rows.scheme.uses(row, outputs: outputs) {
+        let line = buffer + row * stride, source = points + row * scheme.points * slice
         // What the chunk before has left for this one's first columns.
         if tile == 0 {
           clearRows(line, columns.overlap)

@@ -20,15 +20,9 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, d(0))
     case .three: Self.evaluateData(outputs + 2, d, put)
-    case .four: SevenPoints.transformData(d, put)
+    case .four: WinogradPairedPoints.three.transformData(d, put)
     case .five: Self.evaluateData(outputs + 4, d, put)
-    case .seven:
-      let d4 = d(4), d5 = d(5)
-      @inline(__always) func first(_ index: Int) -> Lanes { index == 4 ? d4 : index == 5 ? d5 : d(index) }
-      @inline(__always) func second(_ index: Int) -> Lanes { index == 0 ? d4 : index == 1 ? d5 : d(index + 4) }
-      @inline(__always) func putSecond(_ point: Int, _ value: Lanes) { put(point + 6, value) }
-      Self.evaluateData(outputs + 3, first, put)
-      Self.evaluateData(outputs + 2, second, putSecond)
+    case .seven: WinogradPairedPoints.four.transformData(d, put)
     }
   }
 
@@ -38,19 +32,9 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, v(0))
     case .three: Self.evaluateDataAdjoint(outputs + 2, v, put)
-    case .four: SevenPoints.transformDataAdjoint(v, put)
+    case .four: WinogradPairedPoints.three.transformDataAdjoint(v, put)
     case .five: Self.evaluateDataAdjoint(outputs + 4, v, put)
-    case .seven:
-      var d4 = Lanes.zero, d5 = Lanes.zero
-      @inline(__always) func putFirst(_ index: Int, _ value: Lanes) {
-        if index == 4 { d4 = value } else if index == 5 { d5 = value } else { put(index, value) }
-      }
-      @inline(__always) func second(_ point: Int) -> Lanes { v(point + 6) }
-      @inline(__always) func putSecond(_ index: Int, _ value: Lanes) {
-        put(index + 4, index == 0 ? d4 + value : index == 1 ? d5 + value : value)
-      }
-      Self.evaluateDataAdjoint(outputs + 3, v, putFirst)
-      Self.evaluateDataAdjoint(outputs + 2, second, putSecond)
+    case .seven: WinogradPairedPoints.four.transformDataAdjoint(v, put)
     }
   }
 
@@ -114,7 +98,8 @@ extension WinogradScheme {
   @inline(__always)
   func transformOutput(_ outputs: Int, _ m: (Int) -> Lanes, _ put: (_ output: Int, Lanes) -> Void) {
     if self == .one { return put(0, m(0)) }
-    if self == .four { return SevenPoints.transformOutput(m, put) }
+    if self == .four { return WinogradPairedPoints.three.transformOutput(m, put) }
+    if self == .seven { return WinogradPairedPoints.four.transformOutput(m, put) }
     let has3 = uses(3, outputs: outputs), has4 = uses(4, outputs: outputs)
     let m0 = m(0), m1 = m(1), m2 = m(2), m5 = m(5)
     let m3 = has3 ? m(3) : .zero, m4 = has4 ? m(4) : .zero
@@ -136,7 +121,8 @@ extension WinogradScheme {
   /// Outputs to points.
   @inline(__always)
   func transformOutputAdjoint(_ outputs: Int, _ y: (Int) -> Lanes, _ put: (_ point: Int, Lanes) -> Void) {
-    if self == .four { return SevenPoints.transformOutputAdjoint(y, put) }
+    if self == .four { return WinogradPairedPoints.three.transformOutputAdjoint(y, put) }
+    if self == .seven { return WinogradPairedPoints.four.transformOutputAdjoint(y, put) }
     let y0 = y(0)
     put(0, y0)
     if self == .one { return }
@@ -169,11 +155,9 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, g(0))
     case .three: Self.evaluateFilter(3, g, put)
-    case .four: SevenPoints.transformFilter(g, put)
+    case .four: WinogradPairedPoints.three.transformFilter(g, put)
     case .five: Self.evaluateFilter(5, g, put)
-    case .seven:
-      Self.evaluateFilter(4, g, put)
-      Self.evaluateFilter(3, { g($0 + 4) }) { put($0 + 6, $1) }
+    case .seven: WinogradPairedPoints.four.transformFilter(g, put)
     }
   }
 
@@ -183,11 +167,9 @@ extension WinogradScheme {
     switch self {
     case .one: put(0, u(0))
     case .three: Self.evaluateFilterAdjoint(3, u, put)
-    case .four: SevenPoints.transformFilterAdjoint(u, put)
+    case .four: WinogradPairedPoints.three.transformFilterAdjoint(u, put)
     case .five: Self.evaluateFilterAdjoint(5, u, put)
-    case .seven:
-      Self.evaluateFilterAdjoint(4, u, put)
-      Self.evaluateFilterAdjoint(3, { u($0 + 6) }) { put($0 + 4, $1) }
+    case .seven: WinogradPairedPoints.four.transformFilterAdjoint(u, put)
     }
   }
 
