@@ -30,7 +30,8 @@ private struct ProductPanels {
   /// Floats from there to the first row.
   let offset: Int
 
-  /// Calls a body with the elements of each column of some rows and the floats up to its weights.
+  /// Calls a body with each column's element of the first row, a row's width from the next one's, and the floats up to the
+  /// column's weights.
   @inline(__always) func forEach(from first: Int, _ body: (_ a: FloatPointer, _ weight: Int) -> Void) {
     for panel in 0..<count {
       var a = FloatPointer(table[panel]) + offset + first * rowWidth

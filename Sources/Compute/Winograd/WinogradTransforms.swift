@@ -1,5 +1,5 @@
 // The transforms of one axis, on some lanes at a time. `scheme` and `outputs` are literals wherever these are called,
-// so that each call is compiled to the few operations of its case. Elements are asked for once, in any order;
+// so that each call is compiled to the few operations of its case. Elements are asked for in any order, some twice;
 // data and taps are put in ascending order.
 
 /// The points other than 0 and ∞ are ±√½ and ±√2.
