@@ -15,11 +15,11 @@ public final class DealerSocket: Pollable {
     socket.set(ZMQ_IMMEDIATE, Int32(1))
   }
 
-  /// Connects, and goes on trying until the socket is closed.
+  /// Connects, and goes on trying until the socket is closed or the other end breaks ZeroMQ's protocol.
   public func connect(_ endpoint: Endpoint) throws(TransportError) { try socket.connect(endpoint) }
 
-  /// Ends the connection, and the trying.
-  public func disconnect(_ endpoint: Endpoint) throws(TransportError) { try socket.disconnect(endpoint) }
+  /// Begins anew to try an endpoint that `connect` has taken.
+  func connectAgain(_ endpoint: Endpoint) { socket.connectAgain(endpoint) }
 
   /// Reports what happens to the connection from now on; ask before connecting to hear of all. Once a socket.
   public func makeMonitor() -> SocketMonitor { socket.makeMonitor() }

@@ -62,8 +62,10 @@ final class SocketHandle {
     guard zmq_connect(raw, endpoint.description) == 0 else { throw .last("connect to", endpoint) }
   }
 
-  func disconnect(_ endpoint: Endpoint) throws(TransportError) {
-    guard zmq_disconnect(raw, endpoint.description) == 0 else { throw .last("disconnect from", endpoint) }
+  func connectAgain(_ endpoint: Endpoint) {
+    // Otherwise the library would keep what it knows of both.
+    if zmq_disconnect(raw, endpoint.description) != 0, zmq_errno() != ENOENT { bug("zmq_disconnect(\(endpoint))") }
+    if zmq_connect(raw, endpoint.description) != 0 { bug("zmq_connect(\(endpoint))") }
   }
 
   /// A socket that tells what happens to this one's connections from now on.

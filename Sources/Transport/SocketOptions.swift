@@ -27,8 +27,8 @@ public struct SocketOptions: Hashable, Sendable {
   public var linger: Duration = .zero
   /// The pause before a broken connection is tried again; it doubles up to the next one.
   public var reconnectInterval: Duration = .milliseconds(100)
-  /// The longest such pause.
-  public var maximumReconnectInterval: Duration = .seconds(5)
+  /// The longest such pause: so long a worker may miss a run that has begun, and an attempt costs one small packet.
+  public var maximumReconnectInterval: Duration = .seconds(1)
   /// How long a peer may take over ZeroMQ's handshake.
   public var handshakeTimeout: Duration = .seconds(5)
   /// How long a peer may take to accept a connection.

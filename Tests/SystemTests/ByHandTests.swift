@@ -12,15 +12,21 @@ struct ByHandTests {
     try worker.wait(toSay: "waiting for the coordinator at \(cluster.endpoint)")
     #expect(!worker.hasEnded)
     let coordinator = try cluster.coordinator(reference.options(steps: 4))
-    // Variables stand for flags that are not given.
-    let late = try start(
-      ["worker"],
-      environment: ["TRAINER_COORDINATOR": cluster.endpoint, "TRAINER_THREADS": "1", "TRAINER_NAME": "late"])
-    for program in [coordinator, worker, late] { try expect(program, endsWith: 0) }
+    for program in [coordinator, worker] { try expect(program, endsWith: 0) }
     #expect(worker.errors.contains("joined run"))
     try reference.expect(cluster.run, steps: 4)
+  }
+
+  @Test func variablesStandForFlagsOfAWorkerThatAreNotGiven() throws {
+    let reference = try ReferenceRun.short.get(), cluster = try Cluster()
+    let coordinator = try cluster.coordinator(reference.options(steps: 4))
+    let worker = try start(
+      ["worker"],
+      environment: ["TRAINER_COORDINATOR": cluster.endpoint, "TRAINER_THREADS": "1", "TRAINER_NAME": "by variables"])
+    for program in [coordinator, worker] { try expect(program, endsWith: 0) }
     let joined = try cluster.run.lines(kind: "event").filter { $0["event"]?.stringValue == "joined" }
-    #expect(Set(joined.compactMap { $0["worker"]?.stringValue }) == ["early", "late"])
+    #expect(joined.compactMap { $0["worker"]?.stringValue } == ["by variables"])
+    #expect(worker.errors.contains("with 1 threads"))
   }
 
   @Test func aWorkerGivesUpAfterItsPatience() throws {
@@ -45,7 +51,8 @@ struct ByHandTests {
   @Test func aWorkerThatLeavesIsNotMissed() throws {
     let reference = try ReferenceRun.long.get(), cluster = try Cluster()
     let coordinator = try cluster.coordinator(reference.options(steps: 34))
-    let leaving = try cluster.worker("leaving"), staying = try cluster.worker("staying")
+    let workers = try cluster.workersTogether(["leaving", "staying"], of: coordinator)
+    let (leaving, staying) = (workers[0], workers[1])
     try cluster.run.wait(forStep: 3, of: coordinator)
     leaving.signal(SIGTERM)
     try expect(leaving, endsWith: 143)
@@ -118,9 +125,9 @@ struct ByHandTests {
     let other = try expect(try cluster.worker("other", ["--data", "imagefolder:other/train"]), endsWith: 78)
     #expect(other.errors.contains("fingerprint"))
     try cluster.run.wait(forEvent: "refused", of: coordinator)
-    let copying = try cluster.worker("copying", ["--data", "imagefolder:copy/train"])
-    let receiving = try cluster.worker("receiving")
-    for program in [coordinator, copying, receiving] { try expect(program, endsWith: 0) }
+    let workers = try cluster.workersTogether(
+      [("copying", ["--data", "imagefolder:copy/train"]), ("receiving", [])], of: coordinator)
+    for program in [coordinator] + workers { try expect(program, endsWith: 0) }
 
     // Each of the two alone gives the same.
     for (name, data) in [("copying", ["--data", "imagefolder:copy/train"]), ("receiving", [])] {

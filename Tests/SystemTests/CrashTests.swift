@@ -13,6 +13,7 @@ struct CrashTests {
     let run = RunFiles(Sandbox.current.path("run"))
     for kill in 1...3 {
       try run.wait(forStep: 4 * kill, of: train)
+      try run.wait(forEvent: "joined", count: 1 + kill, of: train)
       let worker = try child("worker", of: train, index: kill)
       worker.send(SIGKILL)
       try run.wait(forEvent: "lost", count: kill, of: train)
@@ -38,7 +39,7 @@ struct CrashTests {
     #expect(outcome.code == 0, "\(outcome)")
     let train = try start(options + ["--workers", "3", "--threads", "1", "--output", disturbed.path])
     try disturbed.wait(forStep: 2, of: train)
-    try child("worker", of: train).send(SIGKILL)
+    try child("worker", of: train, named: try disturbed.lastJoined()).send(SIGKILL)
     try expect(train, endsWith: 0)
     #expect(try disturbed.events().contains("lost"))
     #expect(try calm.hashes() == disturbed.hashes() && Set(calm.hashes()).count == 10)
@@ -79,9 +80,7 @@ struct CrashTests {
     #expect(half.code == 0, "\(half)")
     let train = try start(["train", "--workers", "3", "--resume", disturbed.path] + length)
     try disturbed.wait(forStep: 7, of: train)
-    // Not all of them may be there yet.
-    let joined = try disturbed.lines(kind: "event").last { $0["event"]?.stringValue == "joined" }
-    try child("worker", of: train, named: try #require(joined?["worker"]?.stringValue)).send(SIGKILL)
+    try child("worker", of: train, named: try disturbed.lastJoined()).send(SIGKILL)
     try disturbed.wait(forEvent: "lost", of: train)
     try disturbed.wait(forStep: 9, of: train)
     try child("coordinator", of: train).send(SIGKILL)
@@ -116,7 +115,7 @@ struct CrashTests {
   @Test func allWorkersKilledAtOnceChangeNothing() throws {
     let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
     let coordinator = try cluster.coordinator(reference.options(steps: 34))
-    let workers = try ["a", "b"].map { try cluster.worker($0) }
+    let workers = try cluster.workersTogether(["a", "b"], of: coordinator)
     try run.wait(forStep: 5, of: coordinator)
     for worker in workers { worker.signal(SIGKILL) }
     for worker in workers { try expect(worker, endsWith: -SIGKILL) }
@@ -139,7 +138,7 @@ struct CrashTests {
   @Test func aCoordinatorKilledAndResumedChangesNothing() throws {
     let reference = try ReferenceRun.long.get(), cluster = try Cluster(), run = cluster.run
     let first = try cluster.coordinator(reference.options(steps: 34))
-    let workers = try ["a", "b"].map { try cluster.worker($0) }
+    let workers = try cluster.workersTogether(["a", "b"], of: first)
     try run.wait(forStep: 4, of: first)
     first.signal(SIGKILL)
     try expect(first, endsWith: -SIGKILL)
@@ -267,6 +266,14 @@ struct CrashTests {
     let again = try trainer("train", "--resume", "run")
     #expect(again.code == 0, "\(again)")
     #expect(try run.hashes().count == 8)
+  }
+}
+
+extension RunFiles {
+  /// The worker that joined last: of several that are started, some may not be there yet.
+  fileprivate func lastJoined() throws -> String {
+    let joined = try lines(kind: "event").last { $0["event"]?.stringValue == "joined" }
+    return try #require(joined?["worker"]?.stringValue)
   }
 }
 

@@ -81,6 +81,19 @@ struct HostileTests {
     #expect(refused?["worker"]?.stringValue == "stranger")
   }
 
+  /// Another program that speaks ZeroMQ has the coordinator's port when a worker comes, and then lets go of it.
+  @Test func aWorkerOutlastsAnotherProgramAtItsCoordinatorsPort() throws {
+    var port: ListeningPort? = try ListeningPort(cluster.firstPort)
+    let worker = try cluster.worker("worker")
+    let other = try port.map { try ZMTPConnection(try $0.accept(), as: "PUSH") }
+    try worker.wait(toSay: "what answers at \(cluster.endpoint) is no coordinator")
+    port = nil
+    #expect(try #require(other).isClosedByPeer())
+    let coordinator = try cluster.coordinator(reference.options(steps: 4))
+    for program in [coordinator, worker] { try expect(program, endsWith: 0) }
+    try reference.expect(cluster.run, steps: 4)
+  }
+
   /// A real worker meets a coordinator of another version: it is refused, or it sees for itself.
   @Test(arguments: [true, false]) func aWorkerEndsWhenItsCoordinatorIsOfAnotherVersion(isRefused: Bool) throws {
     let port = try ListeningPort()

@@ -21,7 +21,7 @@ extension Worker {
     let envelope = Envelope(runID: state.tenure.run, term: UInt32(clamping: state.tenure.term))
     switch effect {
     // A message that cannot be sent at once is dropped: everything is repeated until it is answered.
-    case .sendControl(let message): _ = control.send(Frame(copying: message.encode(envelope)))
+    case .sendControl(let message): _ = control.socket.send(Frame(copying: message.encode(envelope)))
     case .sendBulk(let message): send(message, envelope)
     case .welcomed(let welcome, let tenure): configure(welcome, tenure)
     case .storeParameters(let weights, let bucket): store(weights, bucket)
@@ -110,7 +110,7 @@ extension Worker {
     func send(_ payload: UnsafeRawBufferPointer) {
       var frame = Frame(byteCount: message.encodedSize(payloadBytes: payload.count))
       frame.withUnsafeMutableBytes { message.encode(envelope, payload: payload, into: $0) }
-      _ = link.bulk.send(frame)
+      _ = link.bulk.socket.send(frame)
     }
     guard case .gradient(let contribution) = message else {
       send(UnsafeRawBufferPointer(start: nil, count: 0))
@@ -134,7 +134,7 @@ extension Worker {
       let indices = remote.nextRequest(at: ContinuousClock.now)
       guard !indices.isEmpty else { continue }
       let message = SampleMessage.want(session: session, set: remote.set, indices: indices)
-      _ = link.samples.send(Frame(copying: message.encode(envelope)))
+      _ = link.samples.socket.send(Frame(copying: message.encode(envelope)))
     }
   }
 

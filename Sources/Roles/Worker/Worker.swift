@@ -40,10 +40,11 @@ public final class Worker {
   let line: StatusLine
   let wakeup = Wakeup()
   let poller = Poller()
-  let control: DealerSocket
-  let controlMonitor: SocketMonitor
+  let control: LastingConnection
   let bulkContext = MessageContext()
   var link: BulkLink?
+  /// Whether the user was told that something else answers at the coordinator's endpoint.
+  private var hasSaidWhoAnswers = false
   var state: WorkerState
   var assignment: Assignment?
   let start = ContinuousClock.now
@@ -80,12 +81,13 @@ public final class Worker {
       threads: options.threads,
       cpu: HostDescription.cpu, fingerprint: fingerprint)
     state = WorkerState(hello: hello, patience: options.patience, at: Coordination.Instant(nanoseconds: 0))
-    control = DealerSocket(
-      MessageContext(),
-      SocketOptions(maximumMessageSize: WireLimits.controlMessage, sendHighWater: 64, receiveHighWater: 64))
-    controlMonitor = control.makeMonitor()
-    try failing { try control.connect(endpoint) }
-    for source in [control, controlMonitor, wakeup] as [any Pollable] { poller.add(source) }
+    let endpoint = endpoint
+    control = try failing {
+      try LastingConnection(
+        MessageContext(),
+        SocketOptions(maximumMessageSize: WireLimits.controlMessage, sendHighWater: 64, receiveHighWater: 64), endpoint)
+    }
+    for source in control.sources + [wakeup] { poller.add(source) }
   }
 
   /// Works until the coordinator says that the run is over; the result is the exit code.
@@ -135,11 +137,14 @@ public final class Worker {
 
   private func drainControl() -> Bool {
     wakeup.clear()
-    while let event = controlMonitor.receive() {
-      if event.kind == .handshakeSucceeded { handle(.controlConnectionRemade) }
+    let news = control.takeNews()
+    if news.isMade { handle(.controlConnectionRemade) }
+    if news.isGivenUp, !hasSaidWhoAnswers {
+      line.warn("what answers at \(endpoint) is no coordinator; trying again")
     }
+    hasSaidWhoAnswers = (hasSaidWhoAnswers || news.isGivenUp) && !news.isMade
     for _ in 0..<64 {
-      guard let frame = control.receive() else { return false }
+      guard let frame = control.socket.receive() else { return false }
       frame.withUnsafeBytes { bytes in
         do throws(WireError) {
           let (envelope, message) = try ControlMessage.decode(bytes)
@@ -156,11 +161,9 @@ public final class Worker {
 
   private func drainBulk() -> Bool {
     guard let link else { return false }
-    while let event = link.bulkMonitor.receive() {
-      if event.kind == .handshakeSucceeded { handle(.bulkConnectionRemade) }
-    }
+    if link.bulk.takeNews().isMade { handle(.bulkConnectionRemade) }
     for _ in 0..<32 {
-      guard let frame = link.bulk.receive() else { return false }
+      guard let frame = link.bulk.socket.receive() else { return false }
       frame.withUnsafeBytes { bytes in
         guard let (envelope, message, payload) = try? BulkMessage.decode(bytes) else { return }
         awaited = (message, payload)
@@ -173,11 +176,9 @@ public final class Worker {
 
   private func drainSamples() -> Bool {
     guard let link, let assignment else { return false }
-    while let event = link.samplesMonitor.receive() {
-      if event.kind == .handshakeSucceeded { assignment.data.remotes.values.forEach { $0.connectionRemade() } }
-    }
+    if link.samples.takeNews().isMade { assignment.data.remotes.values.forEach { $0.connectionRemade() } }
     for _ in 0..<16 {
-      guard let frame = link.samples.receive() else { return false }
+      guard let frame = link.samples.socket.receive() else { return false }
       frame.withUnsafeBytes { bytes in
         guard let (_, message, payload) = try? SampleMessage.decode(bytes), case .sample(let header) = message,
           let encoding = EncodedSample.Encoding(rawValue: header.encoding), Digest(of: payload) == header.digest,

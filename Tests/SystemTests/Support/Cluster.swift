@@ -30,6 +30,24 @@ final class Cluster {
   func worker(_ name: String, _ options: [String] = []) throws -> RunningProgram {
     try start(["worker", "--coordinator", endpoint, "--threads", "1", "--name", name] + options)
   }
+
+  /// Starts workers and lets the coordinator meet them only when all are at its door: none is so late that the others
+  /// have ended the run without it, however busy this host is.
+  func workersTogether(_ workers: [(name: String, options: [String])], of coordinator: RunningProgram) throws
+    -> [RunningProgram]
+  {
+    try coordinator.wait(toSay: "listening on")
+    coordinator.signal(SIGSTOP)
+    defer { coordinator.signal(SIGCONT) }
+    let programs = try workers.map { try worker($0.name, $0.options) }
+    for program in programs { try program.wait(toSay: "waiting for the coordinator") }
+    return programs
+  }
+
+  /// The same for workers that need no options.
+  func workersTogether(_ names: [String], of coordinator: RunningProgram) throws -> [RunningProgram] {
+    try workersTogether(names.map { ($0, []) }, of: coordinator)
+  }
 }
 
 /// Expects that a program ends with a code.

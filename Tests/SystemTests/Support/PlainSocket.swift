@@ -73,6 +73,9 @@ final class ListeningPort {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw SystemError("socket") }
     let socket = descriptor
+    // Connections that it accepted may outlive it and do not keep the next program from the port.
+    var yes: Int32 = 1
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
     guard withAddress(port: port, { bind(socket, $0, $1) }) == 0, listen(socket, 16) == 0 else {
       let error = SystemError("listen on port \(port)")
       close(socket)
