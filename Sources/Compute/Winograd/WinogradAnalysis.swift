@@ -99,9 +99,11 @@ extension Winograd {
   ) {
     @inline(__always) func evaluate(_ scheme: WinogradScheme, _ outputs: Int) {
       if lines.areInside {
-        evaluateColumns(.data, scheme, outputs, lines, cut: false, nil, pixels, count, target, stride)
+        evaluateColumns(
+          .data, scheme, outputs, lines, cut: false, normalized: false, .identity, pixels, count, target, stride)
       } else {
-        evaluateColumns(.data, scheme, outputs, lines, cut: true, nil, pixels, count, target, stride)
+        evaluateColumns(
+          .data, scheme, outputs, lines, cut: true, normalized: false, .identity, pixels, count, target, stride)
       }
     }
     scheme.withLiterals(outputs: outputs, evaluate)
@@ -114,9 +116,11 @@ extension Winograd {
   ) {
     @inline(__always) func evaluate(_ scheme: WinogradScheme, _ outputs: Int) {
       if lines.areInside {
-        evaluateColumns(.data, scheme, outputs, lines, cut: false, normalization, pixels, count, target, stride)
+        evaluateColumns(
+          .data, scheme, outputs, lines, cut: false, normalized: true, normalization, pixels, count, target, stride)
       } else {
-        evaluateColumns(.data, scheme, outputs, lines, cut: true, normalization, pixels, count, target, stride)
+        evaluateColumns(
+          .data, scheme, outputs, lines, cut: true, normalized: true, normalization, pixels, count, target, stride)
       }
     }
     scheme.withLiterals(outputs: outputs, evaluate)
@@ -129,32 +133,50 @@ extension Winograd {
   ) {
     @inline(__always) func evaluate(_ scheme: WinogradScheme, _ outputs: Int) {
       if lines.areInside {
-        evaluateColumns(.outputGradient, scheme, outputs, lines, cut: false, nil, pixels, count, target, stride)
+        evaluateColumns(
+          .outputGradient, scheme, outputs, lines, cut: false, normalized: false, .identity, pixels, count, target,
+          stride)
       } else {
-        evaluateColumns(.outputGradient, scheme, outputs, lines, cut: true, nil, pixels, count, target, stride)
+        evaluateColumns(
+          .outputGradient, scheme, outputs, lines, cut: true, normalized: false, .identity, pixels, count, target,
+          stride)
       }
     }
     scheme.withLiterals(outputs: outputs, evaluate)
   }
 
+  /// `cut` and `normalized` are literals, and each pair of them loads by a function of its own: one that asks for both is
+  /// too much for the compiler to put where it is called.
   @inline(__always)
   private func evaluateColumns(
     _ source: WinogradSource, _ scheme: WinogradScheme, _ outputs: Int, _ lines: WinogradLines, cut: Bool,
-    _ normalization: PanelNormalization?, _ pixels: FloatPointer, _ count: Int, _ target: MutableFloatPointer,
-    _ stride: Int
+    normalized: Bool, _ normalization: PanelNormalization, _ pixels: FloatPointer, _ count: Int,
+    _ target: MutableFloatPointer, _ stride: Int
   ) {
     var lane = 0
     while lane < rowWidth {
-      let normalize = normalization.map { LaneNormalization($0, lane: lane) }
+      let normalize = LaneNormalization(normalization, lane: lane)
       for column in 0..<count {
         let from = pixels + column * rowWidth + lane, to = target + column * rowWidth + lane
-        @inline(__always) func element(_ line: Int) -> Lanes {
-          var value = loadLanes(from + (cut ? lines.nearestOffset(line) : lines.offset(line)))
-          if let normalize { value = normalize(value) }
-          return cut ? lines.zeroOutside(value, line) : value
+        @inline(__always) func inside(_ line: Int) -> Lanes { loadLanes(from + lines.offset(line)) }
+        @inline(__always) func nearest(_ line: Int) -> Lanes { loadLanes(from + lines.nearestOffset(line)) }
+        @inline(__always) func normalizedInside(_ line: Int) -> Lanes { normalize(inside(line)) }
+        @inline(__always) func cutOff(_ line: Int) -> Lanes { lines.zeroOutside(nearest(line), line) }
+        @inline(__always) func normalizedCutOff(_ line: Int) -> Lanes {
+          lines.zeroOutside(normalize(nearest(line)), line)
         }
         @inline(__always) func put(_ point: Int, _ value: Lanes) { storeLanes(value, to + point * stride) }
-        scheme.analyze(source, outputs, element, put)
+        if normalized {
+          if cut {
+            scheme.analyze(source, outputs, normalizedCutOff, put)
+          } else {
+            scheme.analyze(source, outputs, normalizedInside, put)
+          }
+        } else if cut {
+          scheme.analyze(source, outputs, cutOff, put)
+        } else {
+          scheme.analyze(source, outputs, inside, put)
+        }
       }
       lane += Lanes.scalarCount
     }
