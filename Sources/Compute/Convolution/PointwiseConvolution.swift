@@ -19,9 +19,9 @@ public struct PointwiseConvolution: Sendable {
   /// Pixels of a block: few enough that its panels stay in the second-level cache; measured in the prototype of this
   /// design, where anything from 48 to 288 was within 3 %. Blocks are what moments are gathered of: a constant.
   static let blockPixels = 96
-  /// Input panels that are accumulated before the next output panel is begun: their weights stay within half of a
-  /// first-level cache.
-  private static let panelsPerRun = 18
+  /// Input panels that are accumulated before the next output panels are begun: the weights of a tile's panels stay within
+  /// half of a first-level cache.
+  private static let panelsPerRun = 18 / tilePanels
 
   /// Plans the product for an input of one height and width; the batch may be any.
   public init(inputChannels: Int, outputChannels: [Int], height: Int, width: Int) {
