@@ -19,6 +19,19 @@ struct ThreadPoolTests {
     }
   }
 
+  @Test("A thread that has no items left does those of one that is held up")
+  func help() {
+    let pool = ThreadPool(threads: 2), done = Atomic<Int>(0), deadline = ContinuousClock.now + .seconds(60)
+    pool.forEach(100) { item, _ in
+      if item == 0 {
+        while done.load(ordering: .acquiring) < 99 && ContinuousClock.now < deadline {}
+        #expect(done.load(ordering: .acquiring) == 99)
+      }
+      done.wrappingAdd(1, ordering: .releasing)
+    }
+    #expect(done.load(ordering: .acquiring) == 100)
+  }
+
   @Test("Many short loops one after the other, with sleeps of the helpers between some")
   func manyLoops() {
     let pool = ThreadPool(threads: 3), total = Atomic<Int>(0)
