@@ -73,8 +73,12 @@ private final class Crew: @unchecked Sendable {
     "the floating-point environment is not the standard one (round to nearest, subnormal numbers kept): something in this process changed it"
 
   private static let counterStride = 128 / MemoryLayout<Atomic<Int>>.stride
-  private static let spinsBeforeSleep = 20_000  // about 50 µs; unmeasured beyond the prototype of this design
+  /// Looks at a counter before a waiting thread lets others have its core: a microsecond or two.
   private static let spinsBeforeYield = 4_000
+  /// How long a helper then goes on looking before it sleeps. Being woken takes tens of microseconds, about as long as one
+  /// thread may wait for another to end a loop.
+  private static let timeBeforeSleep = Duration.microseconds(100)
+  private static let spinsBetweenYields = 100
 
   private let helpers: Int
   /// Counts loops; a helper waits for it to change.
@@ -191,7 +195,13 @@ private final class Crew: @unchecked Sendable {
   }
 
   private func waitForChange(of seen: Int) {
-    for _ in 0..<Self.spinsBeforeSleep where generation.load(ordering: .acquiring) != seen { return }
+    for _ in 0..<Self.spinsBeforeYield where generation.load(ordering: .acquiring) != seen { return }
+    let start = ContinuousClock.now
+    repeat {
+      for _ in 0..<Self.spinsBetweenYields where generation.load(ordering: .acquiring) != seen { return }
+      // The thread that is waited for may need this very core.
+      sched_yield()
+    } while ContinuousClock.now - start < Self.timeBeforeSleep
     pthread_mutex_lock(mutex)
     sleeping.wrappingAdd(1, ordering: .sequentiallyConsistent)
     while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(condition, mutex) }
