@@ -107,6 +107,15 @@ extension Convolution {
     case zero
     case bias(FloatPointer)
     case output
+
+    /// What a panel's sums start from; nil for what is there.
+    func row(_ panel: Int, zeros: FloatPointer) -> FloatPointer? {
+      switch self {
+      case .zero: zeros
+      case .bias(let bias): bias + panel * rowWidth
+      case .output: nil
+      }
+    }
   }
 
   private func correlate(
@@ -129,25 +138,18 @@ extension Convolution {
       let block = first..<min(total, first + blockPixels)
       let prepared = pass.prepare(x, panels: 0..<inputPanels, block: block, scratch: perThread + thread * blockScratch)
       let panels = outputPanels * group / groups..<outputPanels * (group + 1) / groups
-      var run = 0
-      while run < runCount {
-        let count = min(runsPerBlock, runCount - run)
-        for panel in panels {
-          let startRow: FloatPointer? =
-            if run > 0 {
-              nil
-            } else {
-              switch start {
-              case .zero: zeros
-              case .bias(let bias): bias + panel * rowWidth
-              case .output: nil
-              }
-            }
-          rowBlock(
-            prepared.input, prepared.pixels, block.count, runs: runs + run, count, length: length,
-            weights + panel * panelWeights + run * length * rowWidth, start: startRow, y.panel(panel))
+      for run in stride(from: 0, to: runCount, by: runsPerBlock) {
+        let windows = WindowRuns(starts: runs + run, count: min(runsPerBlock, runCount - run), length: length)
+        @inline(__always) func columns(_ panel: Int) -> ProductColumns {
+          ProductColumns(
+            weights: weights + panel * panelWeights + run * length * rowWidth,
+            start: run > 0 ? nil : start.row(panel, zeros: zeros), output: y.panel(panel))
         }
-        run += count
+        for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
+          rowBlock(
+            prepared.input, prepared.lines, windows, columns(panel),
+            and: panel + 1 < min(panels.upperBound, panel + tilePanels) ? columns(panel + 1) : nil)
+        }
       }
       guard let moments else { return }
       for panel in panels {

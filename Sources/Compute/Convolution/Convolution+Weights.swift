@@ -101,14 +101,19 @@ extension Convolution {
     while start < pixels.upperBound {
       let block = start..<min(pixels.upperBound, start + pass.blockPixels)
       let prepared = pass.prepare(x, panels: inputs, block: block, scratch: scratch)
-      for output in outputs {
-        let gradient = FloatPointer(dy.panel(output)) + start * rowWidth
+      for output in stride(from: outputs.lowerBound, to: outputs.upperBound, by: tilePanels) {
+        let hasOther = output + 1 < min(outputs.upperBound, output + tilePanels)
+        @inline(__always)
+        func gradient(_ panel: Int) -> FloatPointer { FloatPointer(dy.panel(panel)) + start * rowWidth }
         for input in 0..<inputs.count {
-          let sums = target(input, output - outputs.lowerBound)
+          let index = output - outputs.lowerBound, sums = target(input, index)
+          let otherSums = hasOther ? target(input, index + 1) : nil
           for row in 0..<kernelRows {
+            let first = row * length * rowWidth
             outerBlock(
-              prepared.input + pass.runOffset(panel: input, row: row), prepared.lines, gradient, rows: length,
-              accumulate: start > pixels.lowerBound, sums + row * length * rowWidth)
+              prepared.input + pass.runOffset(panel: input, row: row), prepared.lines, gradient(output), rows: length,
+              accumulate: start > pixels.lowerBound, sums + first,
+              and: otherSums.map { (gradient(output + 1), $0 + first) })
           }
         }
       }

@@ -35,8 +35,8 @@ struct Correlation: Sendable {
   /// The same where a pixel is a few floats, which leaves the cache room for more of them: measured at the 7×7 stem, forward
   /// 3 % and the weights' gradient 6 % faster than 96.
   private static let targetImagePixels = 288
-  /// Floats of a run block's weights for one output panel stay within half of a first-level cache.
-  private static let weightRows = 288
+  /// The weights of a run block for a tile's output panels stay within half of a first-level cache.
+  private static let weightRows = 288 / tilePanels
 
   init(rows: Axis, columns: Axis, inputChannels: Int, outputChannels: Int) {
     (self.rows, self.columns) = (rows, columns)
@@ -79,8 +79,11 @@ struct Correlation: Sendable {
   func blockScratch(panels: Int) -> Int {
     tableScratch + panels * copyPanelStride
   }
-  /// Floats that hold the two integers of each pixel.
-  private var tableScratch: Int { dividedUp(4 * blockPixels, rowWidth) * rowWidth }
+  /// Lines of a block, at most.
+  private var blockLines: Int { hasSingleWindow ? 1 : blockPixels / columns.grid }
+  private var hasSingleWindow: Bool { rows.grid * columns.grid == 1 }
+  /// Floats that hold the two integers of each line.
+  private var tableScratch: Int { dividedUp(4 * blockLines, rowWidth) * rowWidth }
   /// Floats that hold an integer for each run.
   var runScratch: Int { dividedUp(2 * runCount, rowWidth) * rowWidth }
 
@@ -94,73 +97,62 @@ struct Correlation: Sendable {
   }
 
   /// Where a window's row begins in a panel, relative to the window's first pixel in the first panel.
-  @inline(__always) func runOffset(panel: Int, row: Int) -> Int { panel * copyPanelStride + row * copyWidth * lanes }
+  @inline(__always) func runOffset(panel: Int, row: Int) -> Int { panel * copyPanelStride + row * copyLine }
 
   // MARK: Blocks
 
-  /// Prepares a block: its pixel table and its copy of some panels.
+  /// Prepares a block: its lines and its copy of some panels.
   ///
-  /// - Returns: the table, its pixels as lines, and the copy that their input offsets are relative to.
+  /// - Returns: its pixels as lines, and the copy that they lie in.
   @inline(never)
   func prepare(
     _ x: PixelSource, panels: Range<Int>, block: Range<Int>, scratch: MutableFloatPointer
-  ) -> (pixels: PixelTable, lines: PixelLines, input: FloatPointer) {
-    let inputs = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int.self)
-    let pixels = PixelTable(inputs: inputs, outputs: inputs + blockPixels)
-    let copy = scratch + tableScratch
-    let pixelsOfSample = rows.grid * columns.grid
-    var pixel = block.lowerBound, copiedRows = 0
+  ) -> (lines: PixelLines, input: FloatPointer) {
+    let starts = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int.self), outputs = starts + blockLines
+    let copy = scratch + tableScratch, pixelsOfSample = rows.grid * columns.grid
+    var pixel = block.lowerBound, copiedRows = 0, line = 0
     // One part for each sample that the block touches.
     while pixel < block.upperBound {
       let sample = pixel / pixelsOfSample
       let end = min(block.upperBound, (sample + 1) * pixelsOfSample)
-      let firstRow = (pixel - sample * pixelsOfSample) / columns.grid
-      let lastRow = (end - 1 - sample * pixelsOfSample) / columns.grid
-      let partStart = copiedRows * copyWidth * lanes
-      let height = rows.span(lastRow - firstRow + 1)
+      let (first, last) = (pixel - sample * pixelsOfSample, end - 1 - sample * pixelsOfSample)
+      let gridRows = first / columns.grid..<last / columns.grid + 1
+      let height = rows.span(gridRows.count)
       for panel in panels {
         copyPart(
-          x, panel, sample, rows.start + firstRow * rows.step, height,
-          into: copy + (panel - panels.lowerBound) * copyPanelStride + partStart)
+          x, panel, sample, rows.start + gridRows.lowerBound * rows.step, height,
+          into: copy + (panel - panels.lowerBound) * copyPanelStride + copiedRows * copyLine)
+      }
+      for row in gridRows where line < blockLines {
+        starts[line] = (copiedRows + (row - gridRows.lowerBound) * rows.step) * copyLine
+        outputs[line] = output(sample, row)
+        line += 1
       }
       copiedRows += height
-      fillTable(pixels, from: pixel - block.lowerBound, pixel..<end, sample, firstRow, partStart)
       pixel = end
     }
-    return (pixels, lines(pixels, block.count), FloatPointer(copy))
+    return (lines(starts, outputs, block.count), FloatPointer(copy))
   }
 
-  /// The rows of the grid in a block; or, if each sample has one window only, all of them in a line.
-  private func lines(_ pixels: PixelTable, _ count: Int) -> PixelLines {
-    if rows.grid * columns.grid == 1 {
+  /// Floats of a copied row.
+  private var copyLine: Int { copyWidth * lanes }
+
+  /// Floats up to the output pixel of a row's first window.
+  private func output(_ sample: Int, _ row: Int) -> Int {
+    let line = (sample * rows.output + rows.outputStart + row * rows.outputStep) * columns.output
+    return (line + columns.outputStart) * rowWidth
+  }
+
+  /// The rows of the grid in a block; or, if each sample has one window only, those of all samples as one line.
+  private func lines(_ starts: UnsafePointer<Int>, _ outputs: UnsafePointer<Int>, _ count: Int) -> PixelLines {
+    if hasSingleWindow {
       return PixelLines(
-        starts: pixels.inputs, startStep: 1, count: 1, length: count, step: rows.span(1) * copyWidth * lanes)
+        starts: starts, outputs: outputs, count: 1, length: count, step: rows.span(1) * copyLine,
+        outputStep: rows.output * columns.output * rowWidth)
     }
     return PixelLines(
-      starts: pixels.inputs, startStep: columns.grid, count: count / columns.grid, length: columns.grid,
-      step: columns.step * lanes)
-  }
-
-  /// Writes where the pixels of a part lie, all of one sample.
-  private func fillTable(
-    _ pixels: PixelTable, from start: Int, _ part: Range<Int>, _ sample: Int, _ firstRow: Int, _ partStart: Int
-  ) {
-    let inputStep = columns.step * lanes, outputStep = columns.outputStep * rowWidth
-    var index = start, row = firstRow, column = part.lowerBound % columns.grid
-    while index < start + part.count {
-      let inputRow = partStart + (row - firstRow) * rows.step * copyWidth * lanes
-      let outputRow = (sample * rows.output + rows.outputStart + row * rows.outputStep) * columns.output
-      let outputStart = (outputRow + columns.outputStart) * rowWidth
-      let end = min(columns.grid, column + start + part.count - index)
-      while column < end {
-        pixels.inputs[index] = inputRow + column * inputStep
-        pixels.outputs[index] = outputStart + column * outputStep
-        index += 1
-        column += 1
-      }
-      column = 0
-      row += 1
-    }
+      starts: starts, outputs: outputs, count: count / columns.grid, length: columns.grid, step: columns.step * lanes,
+      outputStep: columns.outputStep * rowWidth)
   }
 
   /// Copies some rows of one sample and panel, normalised, with zeros where they lie beyond the image.
@@ -170,7 +162,7 @@ struct Correlation: Sendable {
     let normalization = x.normalization?.panel(panel)
     let width = copyWidth, left = min(width, max(0, -columns.start))
     let inside = max(left, min(width, columns.input - columns.start))
-    let lineLength = width * lanes
+    let lineLength = copyLine
     for row in 0..<height {
       let line = target + row * lineLength, inputRow = firstRow + row
       guard inputRow >= 0 && inputRow < rows.input else {

@@ -1,22 +1,29 @@
-/// What an output panel of a product on panels is made of.
+/// What an output panel of a product is made of.
 struct ProductColumns {
-  /// [panels · 16][16].
+  /// A row of 16 for each element of the other matrix' rows.
   let weights: FloatPointer
   /// 16 floats to start every row's sum from, or nil to start from the output.
   let start: FloatPointer?
   /// The first row.
   let output: MutableFloatPointer
 
+  /// What the sums of some rows start from.
+  ///
+  /// - Parameters:
+  ///   - first: floats up to the first of these rows.
+  ///   - step: floats from one row to the next.
   @inline(__always)
-  fileprivate func sums(_ rows: Int, from first: Int) -> TileSums {
+  func sums(_ rows: Int, at first: Int, step: Int = rowWidth) -> TileSums {
     if let start { return TileSums(repeating: load(start)) }
-    return TileSums(rows) { load(output + (first + $0) * rowWidth) }
+    let source = output + first
+    return TileSums(rows) { load(source + $0 * step) }
   }
 
   @inline(__always)
-  fileprivate func put(_ sums: TileSums, _ rows: Int, at first: Int, adding: Bool) {
+  func put(_ sums: TileSums, _ rows: Int, at first: Int, step: Int = rowWidth, adding: Bool) {
+    let firstRow = output + first
     sums.forEach(rows) { index, sum in
-      let target = output + (first + index) * rowWidth
+      let target = firstRow + index * step
       store(adding ? load(target) + sum : sum, target)
     }
   }
@@ -57,11 +64,11 @@ private struct ProductPanels {
 private func productTile(
   _ rows: Int, _ panels: ProductPanels, from first: Int, _ columns: ProductColumns, adding: Bool
 ) {
-  var sums = columns.sums(rows, from: first)
+  var sums = columns.sums(rows, at: first * rowWidth)
   panels.forEach(from: first) { a, weight in
     sums.add(rows, { a[$0 * rowWidth] }, times: load(columns.weights + weight))
   }
-  columns.put(sums, rows, at: first, adding: adding)
+  columns.put(sums, rows, at: first * rowWidth, adding: adding)
 }
 
 @inline(__always)
@@ -69,14 +76,14 @@ private func productTile(
   _ rows: Int, _ panels: ProductPanels, from first: Int, _ columns: ProductColumns, _ others: ProductColumns,
   adding: Bool
 ) {
-  var sums = columns.sums(rows, from: first), otherSums = others.sums(rows, from: first)
+  var sums = columns.sums(rows, at: first * rowWidth), otherSums = others.sums(rows, at: first * rowWidth)
   panels.forEach(from: first) { a, weight in
     TileSums.add(
       rows, { a[$0 * rowWidth] }, to: &sums, times: load(columns.weights + weight), to: &otherSums,
       times: load(others.weights + weight))
   }
-  columns.put(sums, rows, at: first, adding: adding)
-  others.put(otherSums, rows, at: first, adding: adding)
+  columns.put(sums, rows, at: first * rowWidth, adding: adding)
+  others.put(otherSums, rows, at: first * rowWidth, adding: adding)
 }
 
 /// Consecutive rows of a matrix product on panels, for one output panel, or for two where a tile has as many (`tilePanels`).
