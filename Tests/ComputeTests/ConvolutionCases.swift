@@ -44,6 +44,12 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     ConvolutionCase(name: "3×3, not square", channels: (40, 40), kernel: (3, 3), padding: (1, 1), size: (5, 9)),
     ConvolutionCase(
       name: "3×3, several blocks", batch: 2, channels: (16, 16), kernel: (3, 3), padding: (1, 1), size: (20, 14)),
+    ConvolutionCase(
+      name: "3×3, few tiles and many outputs", batch: 2, channels: (40, 168), kernel: (3, 3), padding: (1, 1),
+      size: (7, 7)),
+    ConvolutionCase(
+      name: "3×3, few tiles and many inputs", batch: 3, channels: (150, 72), kernel: (3, 3), padding: (1, 1),
+      size: (5, 7)),
     ConvolutionCase(name: "3×3, a wide row", channels: (3, 16), kernel: (3, 3), padding: (1, 1), size: (3, 120)),
     ConvolutionCase(
       name: "3×3, first layer", batch: 5, channels: (3, 24), kernel: (3, 3), padding: (1, 1), size: (8, 8)),

@@ -27,7 +27,10 @@ struct ConvolutionTests {
     )
   }
 
-  static func run(_ test: ConvolutionCase, threads: Int, room: Int = 0, normalized: Bool = false) -> Run {
+  /// - Parameter inPassing: gives the passes the weights as they are.
+  static func run(
+    _ test: ConvolutionCase, threads: Int, room: Int = 0, normalized: Bool = false, inPassing: Bool = false
+  ) -> Run {
     let (x, weights, bias, dy, before) = numbers(test)
     let pool = ThreadPool(threads: threads), convolution = test.convolution
     let packed = FloatStorage(count: convolution.packedCount)
@@ -35,6 +38,10 @@ struct ConvolutionTests {
     let filters = weights.map { Float($0) }
     convolution.pack(filters, into: packed.pointer, pool: pool)
     convolution.packTransposed(filters, into: transposed.pointer, pool: pool)
+    let raw = FloatStorage(count: filters.count)
+    raw.pointer.update(from: filters, count: filters.count)
+    let forwardWeights = inPassing ? raw.pointer : packed.pointer
+    let backwardWeights = inPassing ? raw.pointer : transposed.pointer
     // Scratch is exactly as large as promised and full of what must not matter.
     let scratch = FloatStorage(count: convolution.scratchCount(batch: test.batch, threads: threads) + 64)
     for index in 0..<scratch.count { scratch.pointer[index] = index < scratch.count - 64 ? .nan : 3.5 }
@@ -47,15 +54,17 @@ struct ConvolutionTests {
     let records = FloatStorage(count: Moments.floatCount(panels: y.tensor.panels, blocks: blocks))
     let moments = Moments(records: records.pointer, panels: y.tensor.panels, blocks: blocks)
     convolution.forward(
-      activation, weights: packed.pointer, bias: padded(bias), into: y.tensor, moments: moments,
+      activation, weights: forwardWeights, arePacked: !inPassing, bias: padded(bias), into: y.tensor, moments: moments,
       scratch: scratch.pointer, pool: pool)
     var dw = [Float](repeating: .nan, count: weights.count), db = [Float](repeating: .nan, count: bias.count)
     convolution.backward(
-      activation, gradient.tensor, weights: transposed.pointer, into: &dw, dx: dx.tensor, accumulate: false,
+      activation, gradient.tensor, weights: backwardWeights, arePacked: !inPassing, into: &dw, dx: dx.tensor,
+      accumulate: false,
       scratch: scratch.pointer, pool: pool)
     let first = dw
     convolution.backward(
-      activation, gradient.tensor, weights: transposed.pointer, into: &dw, dx: accumulated.tensor, accumulate: true,
+      activation, gradient.tensor, weights: backwardWeights, arePacked: !inPassing, into: &dw, dx: accumulated.tensor,
+      accumulate: true,
       scratch: scratch.pointer, pool: pool)
     #expect(dw == first)
     convolution.backward(
@@ -64,7 +73,7 @@ struct ConvolutionTests {
     #expect(dw == first)
     biasGradient(gradient.tensor, into: &db, pool: pool)
     #expect((scratch.count - 64..<scratch.count).allSatisfy { scratch.pointer[$0] == 3.5 }, "scratch was overrun")
-    defer { withExtendedLifetime((input, gradient, vectors, records, packed, transposed)) {} }
+    defer { withExtendedLifetime((input, gradient, vectors, records, packed, transposed, raw)) {} }
     return Run(
       y: y.values, dx: dx.values, accumulated: accumulated.values, dw: dw.map { Double($0) }, db: db.map { Double($0) },
       spareLanesAreZero: y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero,
@@ -88,6 +97,19 @@ struct ConvolutionTests {
     ReferenceTensor(
       batch: tensor.batch, channels: tensor.channels, height: tensor.height, width: tensor.width,
       values: tensor.values.map { abs($0) })
+  }
+
+  @Test("Weights that are packed in passing give the same bits", arguments: [1, 2, 3])
+  func packsInPassing(threads: Int) {
+    let cases = ConvolutionCase.all.filter { $0.convolution.packsInPassing(batch: $0.batch) }
+    #expect(cases.count > 1)
+    for test in cases {
+      let packed = Self.run(test, threads: 1, normalized: true)
+      let inPassing = Self.run(test, threads: threads, room: 32, normalized: true, inPassing: true)
+      #expect(inPassing.y.values == packed.y.values && inPassing.dx.values == packed.dx.values)
+      #expect(inPassing.accumulated.values == packed.accumulated.values && inPassing.dw == packed.dw)
+      #expect(inPassing.moments == packed.moments && inPassing.spareLanesAreZero)
+    }
   }
 
   @Test("Every kernel agrees with its definition in double precision", arguments: ConvolutionCase.all, [false, true])

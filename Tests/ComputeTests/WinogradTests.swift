@@ -51,14 +51,14 @@ struct WinogradTests {
     let moments = Moments(records: records.pointer, panels: panels, blocks: blocks)
     let x = Activation(input.tensor, normalization: normalization)
     winograd.forward(
-      x, weights: packed.pointer, bias: padded(numbers.bias), into: y.tensor, moments: moments,
+      x, weights: .packed(packed.pointer), bias: padded(numbers.bias), into: y.tensor, moments: moments,
       scratch: scratch.pointer, pool: pool)
     var dw = [Float](repeating: .nan, count: numbers.weights.count), again = dw
     winograd.backward(
-      x, gradient.tensor, weights: transposed.pointer, into: &dw, dx: dx.tensor, accumulate: false,
+      x, gradient.tensor, weights: .packed(transposed.pointer), into: &dw, dx: dx.tensor, accumulate: false,
       scratch: scratch.pointer, pool: pool)
     winograd.backward(
-      x, gradient.tensor, weights: transposed.pointer, into: &again, dx: accumulated.tensor, accumulate: true,
+      x, gradient.tensor, weights: .packed(transposed.pointer), into: &again, dx: accumulated.tensor, accumulate: true,
       scratch: scratch.pointer, pool: pool)
     #expect(again == dw)
     winograd.backward(

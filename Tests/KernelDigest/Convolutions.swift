@@ -121,6 +121,15 @@ extension Digests {
       activation, dy.panels, weights: nil, into: gradient.pointer, dx: nil, accumulate: false,
       scratch: scratch.pointer, pool: pool)
     add("\(name), backward to the weights", gradient)
+    if convolution.packsInPassing(batch: item.batch) {
+      convolution.forward(
+        activation, weights: oihw.pointer, arePacked: false, bias: nil, into: output.panels, scratch: scratch.pointer,
+        pool: pool)
+      convolution.backward(
+        activation, dy.panels, weights: oihw.pointer, arePacked: false, into: gradient.pointer, dx: dx.panels,
+        accumulate: false, scratch: scratch.pointer, pool: pool)
+      add("\(name), packed in passing", output.storage, gradient, dx.storage)
+    }
     let biasGradients = memory.vector(outputs)
     biasGradient(dy.panels, into: biasGradients.pointer, pool: pool)
     add("\(name), bias", biasGradients)

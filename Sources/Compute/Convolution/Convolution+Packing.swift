@@ -5,6 +5,9 @@ extension Convolution {
   /// kernelWidth]: both ways of packing only copy them.
   public var readsWeightsInPlace: Bool { isLinear }
 
+  /// Whether a batch's passes are faster given the weights as they are, which they then bring into order part by part.
+  public func packsInPassing(batch: Int) -> Bool { winograd?.transformsInPassing(batch: batch) ?? false }
+
   /// Writes weights in the order that `forward` reads: by the direct method
   /// [output panel][input panel][row][column][lane][16 outputs].
   ///

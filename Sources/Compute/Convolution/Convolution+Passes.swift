@@ -8,17 +8,20 @@ extension Convolution {
   /// y = weights ⋆ x + bias.
   ///
   /// - Parameters:
-  ///   - weights: as `pack` wrote them.
+  ///   - weights: as `pack` wrote them, or, unless `arePacked`, as they are: for batches that `packsInPassing` is true of.
   ///   - bias: [16 · panels], zero beyond the channels; nil for none.
   ///   - moments: where those of y are recorded, if anybody wants them.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func forward(
-    _ x: Activation, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, into y: PanelTensor,
+    _ x: Activation, weights: UnsafePointer<Float>, arePacked: Bool = true, bias: UnsafePointer<Float>?,
+    into y: PanelTensor,
     moments: Moments? = nil, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     check(x.tensor, y)
     if let winograd {
-      winograd.forward(x, weights: weights, bias: bias, into: y, moments: moments, scratch: scratch, pool: pool)
+      winograd.forward(
+        x, weights: arePacked ? .packed(weights) : .unpacked(weights), bias: bias, into: y, moments: moments,
+        scratch: scratch, pool: pool)
     } else if isLinear {
       linearForward(x, weights, bias: bias, into: y, moments: moments, scratch, pool)
     } else {
@@ -44,21 +47,24 @@ extension Convolution {
   /// The gradients with respect to the weights and to the input.
   ///
   /// - Parameters:
-  ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
+  ///   - weights: as `packTransposed` wrote them, or, unless `arePacked`, as they are: for batches that `packsInPassing` is
+  ///     true of; not read if no `dx` is wanted.
   ///   - oihw: the weights' gradient, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten; nil if
   ///     nobody wants it.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func backward(
-    _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, into oihw: UnsafeMutablePointer<Float>?,
-    dx: PanelTensor?, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+    _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, arePacked: Bool = true,
+    into oihw: UnsafeMutablePointer<Float>?, dx: PanelTensor?, accumulate: Bool, scratch: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
   ) {
     check(x.tensor, dy)
     require(dx == nil || weights != nil, "the gradient of the input is made of the weights")
     if let dx { check(dx, dy) }
     if let winograd {
       winograd.backward(
-        x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch: scratch, pool: pool)
+        x, dy, weights: weights.map { arePacked ? .packed($0) : .unpacked($0) }, into: oihw, dx: dx,
+        accumulate: accumulate, scratch: scratch, pool: pool)
       return
     }
     if isLinear {

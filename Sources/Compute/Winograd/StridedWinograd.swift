@@ -67,7 +67,7 @@ struct StridedWinograd: Sendable {
   /// The phases' filters at the points.
   func pack(_ oihw: FloatPointer, into packed: MutableFloatPointer, pool: ThreadPool) {
     pool.forEach(outputPanels) { panel, _ in
-      winograd.packPanels((0, panel), into: packed) { filters in
+      winograd.packPanels(into: packed + panel * rowWidth * rowWidth, slice: winograd.filterSlice) { filters in
         forEachElement(panel) { element, filter in filters[filter] = oihw[element] }
       }
     }
@@ -75,7 +75,7 @@ struct StridedWinograd: Sendable {
 
   /// The weights' gradient of one output panel.
   func writeGradient(_ gradient: FloatPointer, panel: Int, into oihw: MutableFloatPointer) {
-    winograd.unpackPanels(gradient, (0, panel)) { filters in
+    winograd.unpackPanels(gradient + panel * rowWidth * rowWidth, slice: winograd.filterSlice) { filters in
       forEachElement(panel) { element, filter in oihw[element] = filters[filter] }
     }
   }

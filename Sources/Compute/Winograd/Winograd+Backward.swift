@@ -1,20 +1,19 @@
 /// The matrices of a backward pass over one block of whole samples.
-private struct BackwardMemory {
-  /// V, dM and dV; dV is not there if nobody wants the input's gradient.
-  let data, products, dataGradient: MutableFloatPointer
-  /// Floats from point to point of V and dV, and of dM.
+struct BackwardMemory {
+  /// V and dM.
+  let data, products: MutableFloatPointer
+  /// Floats from point to point of V, and of dM.
   let dataSlice, productSlice: Int
-  /// Floats from panel to panel of all of them.
+  /// Floats from panel to panel of both.
   let panelFloats: Int
-  /// dU, as packed weights are.
-  let filters: MutableFloatPointer
+  /// Where the panels of dM begin.
   let table: UnsafePointer<MutableFloatPointer>
   let zeros: FloatPointer
 }
 
 extension Winograd {
   /// Tiles whose products are summed up in registers before they are added to dU. Part of the result: a constant.
-  private static let chunkTiles = 128
+  static let chunkTiles = 128
 
   /// Floats of a block's three matrices, about, and its fewest tiles. Smaller blocks stay in the caches, larger ones
   /// read and write the filters less often. Part of the result, as each block's sum is added to dU: constants.
@@ -22,7 +21,7 @@ extension Winograd {
   private static let fewestTiles = 64
 
   /// A block is as many whole samples.
-  private func samplesOfBlock(_ batch: Int) -> Int {
+  func samplesOfBlock(_ batch: Int) -> Int {
     let tileFloats = points * (2 * inputPanels + outputPanels) * rowWidth
     let tiles = max(Self.fewestTiles, Self.blockFloats / tileFloats)
     return max(1, min(batch, tiles / (rows.tiles * columns.tiles)))
@@ -32,33 +31,32 @@ extension Winograd {
     let tiles = samplesOfBlock(batch) * rows.tiles * columns.tiles
     let data = points * slice(panels: inputPanels, tiles: tiles)
     let products = points * slice(panels: outputPanels, tiles: tiles)
-    return rowWidth + 2 * data + products + packedCount + tableFloats(outputPanels)
-      + threads * (bufferFloats + carryFloats)
+    let packed =
+      rowWidth + 2 * data + products + packedCount + tableFloats(outputPanels) + threads * (bufferFloats + carryFloats)
+    return max(packed, backwardScratchInPassing(batch: batch, threads: threads))
   }
 
   /// The gradients with respect to the weights and to the input.
   ///
   /// - Parameters:
-  ///   - weights: as `packTransposed` wrote them; not read if no `dx` is wanted.
+  ///   - weights: as `packTransposed` wrote them, or as they are; not read if no `dx` is wanted.
   ///   - oihw: the weights' gradient; overwritten; nil if nobody wants it.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats.
   func backward(
-    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
+    _ x: Activation, _ dy: PanelTensor, weights: WinogradFilters?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
     accumulate: Bool, scratch: MutableFloatPointer, pool: ThreadPool
   ) {
-    let batch = dy.batch, samples = samplesOfBlock(batch), tiles = samples * rows.tiles * columns.tiles
-    let dataSlice = slice(panels: inputPanels, tiles: tiles), dataFloats = points * dataSlice
-    let productSlice = slice(panels: outputPanels, tiles: tiles), productFloats = points * productSlice
-    store(Row.zero, scratch)
-    let data = scratch + rowWidth, products = data + 2 * dataFloats, filters = products + productFloats
-    let table = filters + packedCount, buffers = table + tableFloats(outputPanels)
-    let ownFloats = bufferFloats + carryFloats
-    let memory = BackwardMemory(
-      data: data, products: products, dataGradient: data + dataFloats, dataSlice: dataSlice, productSlice: productSlice,
-      panelFloats: tiles * rowWidth, filters: filters,
-      table: writeTable(products, panels: outputPanels, panelFloats: tiles * rowWidth, at: table),
-      zeros: FloatPointer(scratch))
+    var packed: FloatPointer?
+    switch weights {
+    case .unpacked(let weights):
+      return backwardInPassing(x, dy, weights, into: oihw, dx: dx, accumulate: accumulate, scratch, pool)
+    case .packed(let weights): packed = weights
+    case nil: break
+    }
+    let batch = dy.batch, samples = samplesOfBlock(batch), ownFloats = bufferFloats + carryFloats
+    let (memory, rest) = backwardMemory(samples: samples, scratch)
+    let dataGradient = rest, filters = dataGradient + points * memory.dataSlice, buffers = filters + packedCount
     let blocks = dividedUp(batch, samples)
     let (inputPanels, outputPanels) = (inputPanels, outputPanels)
     let parts = partsOfPoint(pool.threads),
@@ -77,26 +75,46 @@ extension Winograd {
           transformData(x, block, item - gradientItems, segments: segments, memory, buffer)
         } else if let dx {
           finishInput(
-            dx, before, item - gradientItems - dataItems, segments: segments, accumulate: accumulate, memory, buffer)
+            dx, before, item - gradientItems - dataItems, segments: segments, accumulate: accumulate, dataGradient,
+            memory, buffer)
         }
       }
       guard index < blocks else { break }
-      let weights = dx == nil ? nil : weights
+      let weights = dx == nil ? nil : packed
       pool.forEach(points * parts) { item, _ in
         let (point, part) = (item / parts, item % parts)
-        if oihw != nil { sumFilters(block, point: point, part: part, of: parts, isFirst: index == 0, memory) }
-        if let weights { multiply(block, point: point, part: part, of: parts, weights, memory) }
+        if oihw != nil {
+          sumFilters(block, point: point, part: part, of: parts, accumulate: index > 0, into: filters, memory)
+        }
+        if let weights { multiply(block, point: point, part: part, of: parts, weights, into: dataGradient, memory) }
       }
     }
     guard let oihw else { return }
     pool.forEach(inputPanels * outputPanels) { item, _ in
-      writeGradient(filters, panels: (item % inputPanels, item / inputPanels), into: oihw)
+      writeGradient(
+        FloatPointer(filters) + item * rowWidth * rowWidth, slice: filterSlice,
+        (input: item % inputPanels, output: item / inputPanels), into: oihw)
     }
+  }
+
+  /// The matrices of blocks of so many samples, and the scratch behind them.
+  func backwardMemory(
+    samples: Int, _ scratch: MutableFloatPointer
+  ) -> (memory: BackwardMemory, rest: MutableFloatPointer) {
+    let tiles = samples * rows.tiles * columns.tiles
+    let dataSlice = slice(panels: inputPanels, tiles: tiles), productSlice = slice(panels: outputPanels, tiles: tiles)
+    store(Row.zero, scratch)
+    let data = scratch + rowWidth, products = data + points * dataSlice, table = products + points * productSlice
+    let memory = BackwardMemory(
+      data: data, products: products, dataSlice: dataSlice, productSlice: productSlice, panelFloats: tiles * rowWidth,
+      table: writeTable(products, panels: outputPanels, panelFloats: tiles * rowWidth, at: table),
+      zeros: FloatPointer(scratch))
+    return (memory, table + tableFloats(outputPanels))
   }
 
   // MARK: Items
 
-  private func block(_ index: Int, _ samples: Int, _ batch: Int) -> WinogradBlock {
+  func block(_ index: Int, _ samples: Int, _ batch: Int) -> WinogradBlock {
     let first = min(batch, index * samples)
     return WinogradBlock(
       first * rows.tiles..<min(batch, first + samples) * rows.tiles, rows: rows, columns: columns)
@@ -108,7 +126,7 @@ extension Winograd {
   }
 
   /// Into how many ranges of strips each plane is cut for many threads.
-  private func segments(_ planes: Int, _ threads: Int) -> Int {
+  func segments(_ planes: Int, _ threads: Int) -> Int {
     threads == 1 ? 1 : max(1, min(dividedUp(4 * threads, planes), rows.tiles / 3))
   }
 
@@ -124,7 +142,7 @@ extension Winograd {
     )
   }
 
-  private func transformGradient(
+  func transformGradient(
     _ dy: PanelTensor, _ block: WinogradBlock, _ item: Int, segments: Int, _ memory: BackwardMemory,
     _ buffer: MutableFloatPointer
   ) {
@@ -138,7 +156,7 @@ extension Winograd {
     }
   }
 
-  private func transformData(
+  func transformData(
     _ x: Activation, _ block: WinogradBlock, _ item: Int, segments: Int, _ memory: BackwardMemory,
     _ buffer: MutableFloatPointer
   ) {
@@ -154,19 +172,20 @@ extension Winograd {
   }
 
   private func finishInput(
-    _ dx: PanelTensor, _ block: WinogradBlock, _ item: Int, segments: Int, accumulate: Bool, _ memory: BackwardMemory,
-    _ buffer: MutableFloatPointer
+    _ dx: PanelTensor, _ block: WinogradBlock, _ item: Int, segments: Int, accumulate: Bool,
+    _ dataGradient: FloatPointer, _ memory: BackwardMemory, _ buffer: MutableFloatPointer
   ) {
     let (panel, strips) = strips(block, item, segments: segments)
     let sample = strips.lowerBound / rows.tiles
     synthesizeInputGradient(
-      memory.dataGradient + panel * memory.panelFloats, slice: memory.dataSlice, block, strips: strips,
+      dataGradient + panel * memory.panelFloats, slice: memory.dataSlice, block, strips: strips,
       accumulate: accumulate, into: dx.panel(panel) + sample * rows.input * columns.input * rowWidth, buffer: buffer)
   }
 
   /// dU (+)= V′ dM at one point, for some of the output panels.
   private func sumFilters(
-    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, isFirst: Bool, _ memory: BackwardMemory
+    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, accumulate: Bool, into filters: MutableFloatPointer,
+    _ memory: BackwardMemory
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
     let data = FloatPointer(memory.data) + point * memory.dataSlice + firstRow
@@ -177,13 +196,13 @@ extension Winograd {
       let gradient = FloatPointer(memory.products) + products + first * rowWidth
       let outputs = outputPanels * part / parts..<outputPanels * (part + 1) / parts
       for output in stride(from: outputs.lowerBound, to: outputs.upperBound, by: tilePanels) {
-        let target = memory.filters + point * filterSlice + output * inputPanels * matrix
+        let target = filters + point * filterSlice + output * inputPanels * matrix
         let hasOther = output + 1 < min(outputs.upperBound, output + tilePanels)
         for input in 0..<inputPanels {
           let b = gradient + output * memory.panelFloats, block = target + input * matrix
           outerProductBlock(
             data + first * rowWidth + input * memory.panelFloats, b, rows: rows,
-            accumulate: !isFirst || chunk > 0, into: block,
+            accumulate: accumulate || chunk > 0, into: block,
             and: hasOther ? (b + memory.panelFloats, block + inputPanels * matrix) : nil)
         }
       }
@@ -192,7 +211,8 @@ extension Winograd {
 
   /// dV = dM U′ at one point, for some of the input panels.
   private func multiply(
-    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, _ weights: FloatPointer, _ memory: BackwardMemory
+    _ block: WinogradBlock, point: Int, part: Int, of parts: Int, _ weights: FloatPointer,
+    into dataGradient: MutableFloatPointer, _ memory: BackwardMemory
   ) {
     let range = range(point, block), firstRow = range.lowerBound * rowWidth, matrix = rowWidth * rowWidth
     let products = point * memory.productSlice + firstRow
@@ -200,7 +220,7 @@ extension Winograd {
     multiply(
       memory.table, panels: outputPanels, offset: products, rows: range.count, outputs: inputs.count,
       weights + point * filterSlice + inputs.lowerBound * outputPanels * matrix, zeros: memory.zeros,
-      into: memory.dataGradient + point * memory.dataSlice + inputs.lowerBound * memory.panelFloats + firstRow,
+      into: dataGradient + point * memory.dataSlice + inputs.lowerBound * memory.panelFloats + firstRow,
       outputFloats: memory.panelFloats)
   }
 }

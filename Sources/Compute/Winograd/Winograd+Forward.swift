@@ -1,6 +1,6 @@
 /// How a forward pass is cut. What each block is depends on the shape alone, because the moments do; who computes which
 /// part of it depends on the threads, which changes no result.
-private struct ForwardPlan {
+struct ForwardPlan {
   let batch: Int
   /// Whole samples of a block, or blocks of a sample.
   let samplesOfBlock, blocksOfSample: Int
@@ -49,7 +49,7 @@ private struct ForwardPlan {
 }
 
 /// The matrices of a forward pass and the memory of the thread that works on them.
-private struct ForwardMemory {
+struct ForwardMemory {
   /// V of a block, and its floats from point to point.
   let data: MutableFloatPointer
   let dataSlice: Int
@@ -64,7 +64,7 @@ private struct ForwardMemory {
 }
 
 extension Winograd {
-  private func plan(_ batch: Int, _ threads: Int) -> ForwardPlan {
+  func plan(_ batch: Int, _ threads: Int) -> ForwardPlan {
     ForwardPlan(rows, columns, outputPanels: outputPanels, batch: batch, threads: threads)
   }
 
@@ -73,7 +73,9 @@ extension Winograd {
 
   /// For this batch or any smaller one: which of the two ways a pass goes, and so its memory, does not grow with the batch.
   func forwardScratch(batch: Int, threads: Int) -> Int {
-    (1...max(1, batch)).reduce(0) { max($0, forwardScratch(ofExactly: $1, threads: threads)) }
+    (1...max(1, batch)).reduce(forwardScratchInPassing(batch: batch, threads: threads)) {
+      max($0, forwardScratch(ofExactly: $1, threads: threads))
+    }
   }
 
   private func forwardScratch(ofExactly batch: Int, threads: Int) -> Int {
@@ -87,14 +89,19 @@ extension Winograd {
   /// Y = A′ (Σ V U) A + bias.
   ///
   /// - Parameters:
-  ///   - weights: as `pack` wrote them.
+  ///   - weights: as `pack` wrote them, or as they are.
   ///   - bias: [16 · output panels], or nil.
   ///   - moments: where those of y are recorded, if anybody wants them.
   ///   - scratch: `scratchCount` floats.
   func forward(
-    _ x: Activation, weights: FloatPointer, bias: FloatPointer?, into y: PanelTensor, moments: Moments?,
+    _ x: Activation, weights: WinogradFilters, bias: FloatPointer?, into y: PanelTensor, moments: Moments?,
     scratch: MutableFloatPointer, pool: ThreadPool
   ) {
+    let packed: FloatPointer
+    switch weights {
+    case .unpacked(let weights): return forwardInPassing(x, weights, bias, into: y, moments, scratch, pool)
+    case .packed(let weights): packed = weights
+    }
     let plan = plan(x.tensor.batch, pool.threads), (rows, columns) = (rows, columns)
     let dataSlice = slice(panels: inputPanels, tiles: plan.tiles)
     let productSlice = slice(panels: plan.group, tiles: plan.tiles)
@@ -121,7 +128,7 @@ extension Winograd {
         var panel = 0
         while panel < outputPanels {
           let group = panel..<min(outputPanels, panel + plan.group)
-          finish(index, block, group, weights, bias, into: y, moments, memory)
+          finish(index, block, group, packed, bias, into: y, moments, memory)
           panel = group.upperBound
         }
       }
@@ -134,14 +141,14 @@ extension Winograd {
     pool.forEach(plan.blocks * plan.groups) { item, thread in
       let index = item % plan.blocks, panel = item / plan.blocks * plan.group
       finish(
-        index, block(index), panel..<min(outputPanels, panel + plan.group), weights, bias, into: y, moments,
+        index, block(index), panel..<min(outputPanels, panel + plan.group), packed, bias, into: y, moments,
         memory(thread, data: index))
     }
   }
 
   /// V of one panel of a block.
   @inline(never)
-  private func transformInput(_ x: Activation, _ block: WinogradBlock, _ panel: Int, _ memory: ForwardMemory) {
+  func transformInput(_ x: Activation, _ block: WinogradBlock, _ panel: Int, _ memory: ForwardMemory) {
     let normalization = x.normalization?.panel(panel), pixels = rows.input * columns.input * rowWidth
     for strip in block.strips {
       let place = block.place(strip)
@@ -161,6 +168,14 @@ extension Winograd {
     into y: PanelTensor, _ moments: Moments?, _ memory: ForwardMemory
   ) {
     multiply(block, panels, weights, memory)
+    synthesize(index, block, panels, bias, into: y, moments, memory)
+  }
+
+  /// The outputs of some panels of a block whose products are made, and their moments.
+  func synthesize(
+    _ index: Int, _ block: WinogradBlock, _ panels: Range<Int>, _ bias: FloatPointer?, into y: PanelTensor,
+    _ moments: Moments?, _ memory: ForwardMemory
+  ) {
     let line = columns.output * rowWidth
     let firstLine = outputLine(block.strips.lowerBound), endLine = outputLine(block.strips.upperBound)
     for panel in panels {

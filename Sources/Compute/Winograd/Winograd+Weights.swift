@@ -8,25 +8,27 @@ extension Winograd {
   func pack(_ oihw: FloatPointer, into packed: MutableFloatPointer, pool: ThreadPool) {
     let inputs = inputPanels
     pool.forEach(outputPanels * inputs) { item, _ in
-      let panels = (input: item % inputs, output: item / inputs)
-      packPanels(panels, into: packed) { load(oihw, panels: panels, into: $0) }
+      packPanels(
+        oihw, (input: item % inputs, output: item / inputs), into: packed + item * rowWidth * rowWidth,
+        slice: filterSlice)
     }
   }
 
-  /// The filters of one input and one output panel at the points.
-  ///
-  /// - Parameter load: writes them, [16 inputs][taps][16 outputs], over zeros.
-  @inline(__always)
+  /// The filters of one input and one output panel at the points: [16 inputs][16 outputs], `slice` floats apart.
   func packPanels(
-    _ panels: (input: Int, output: Int), into packed: MutableFloatPointer, load: (MutableFloatPointer) -> Void
+    _ oihw: FloatPointer, _ panels: (input: Int, output: Int), into packed: MutableFloatPointer, slice: Int
   ) {
+    packPanels(into: packed, slice: slice) { load(oihw, panels: panels, into: $0) }
+  }
+
+  /// - Parameter load: writes filters, [16 inputs][taps][16 outputs], over zeros.
+  @inline(__always)
+  func packPanels(into packed: MutableFloatPointer, slice: Int, load: (MutableFloatPointer) -> Void) {
     var filters = Filters(repeating: .zero)
     withFloats(of: &filters) { filters in
       load(filters)
       // Of each input, its taps follow each other.
-      transform(
-        filters, rowFloats: taps * rowWidth, tapFloats: rowWidth,
-        into: packed + (panels.output * inputPanels + panels.input) * rowWidth * rowWidth)
+      transform(filters, rowFloats: taps * rowWidth, tapFloats: rowWidth, into: packed, slice: slice)
     }
   }
 
@@ -34,35 +36,44 @@ extension Winograd {
   func packTransposed(_ oihw: FloatPointer, into packed: MutableFloatPointer, pool: ThreadPool) {
     let outputs = outputPanels
     pool.forEach(outputs * inputPanels) { item, _ in
-      var filters = Filters(repeating: .zero), transposed = Filters(repeating: .zero)
-      withFloats(of: &filters) { filters in
-        withFloats(of: &transposed) { transposed in
-          load(oihw, panels: (item / outputs, item % outputs), into: filters)
-          for tap in 0..<taps {
-            transpose16(
-              filters + tap * rowWidth, taps * rowWidth, into: transposed + tap * rowWidth * rowWidth, rowWidth)
-          }
-          transform(
-            transposed, rowFloats: rowWidth, tapFloats: rowWidth * rowWidth, into: packed + item * rowWidth * rowWidth)
+      packTransposedPanels(
+        oihw, (input: item / outputs, output: item % outputs), into: packed + item * rowWidth * rowWidth,
+        slice: filterSlice)
+    }
+  }
+
+  /// The same filters of one input and one output panel transposed: [16 outputs][16 inputs].
+  func packTransposedPanels(
+    _ oihw: FloatPointer, _ panels: (input: Int, output: Int), into packed: MutableFloatPointer, slice: Int
+  ) {
+    var filters = Filters(repeating: .zero), transposed = Filters(repeating: .zero)
+    withFloats(of: &filters) { filters in
+      withFloats(of: &transposed) { transposed in
+        load(oihw, panels: panels, into: filters)
+        for tap in 0..<taps {
+          transpose16(
+            filters + tap * rowWidth, taps * rowWidth, into: transposed + tap * rowWidth * rowWidth, rowWidth)
         }
+        transform(transposed, rowFloats: rowWidth, tapFloats: rowWidth * rowWidth, into: packed, slice: slice)
       }
     }
   }
 
-  /// The weights' gradient of one input and one output panel: dg = G′ dU G.
-  func writeGradient(_ gradient: FloatPointer, panels: (input: Int, output: Int), into oihw: MutableFloatPointer) {
-    unpackPanels(gradient, panels) { store($0, panels: panels, into: oihw) }
+  /// The weights' gradient of one input and one output panel, dg = G′ dU G, where it belongs.
+  ///
+  /// - Parameter gradient: dU, as `packPanels` writes filters.
+  func writeGradient(
+    _ gradient: FloatPointer, slice: Int, _ panels: (input: Int, output: Int), into oihw: MutableFloatPointer
+  ) {
+    unpackPanels(gradient, slice: slice) { store($0, panels: panels, into: oihw) }
   }
 
-  /// The gradient of one input and one output panel's filters.
-  ///
-  /// - Parameter store: takes it, [16 inputs][taps][16 outputs].
+  /// - Parameter store: takes the filters' gradient, [16 inputs][taps][16 outputs].
   @inline(__always)
-  func unpackPanels(_ gradient: FloatPointer, _ panels: (input: Int, output: Int), store: (FloatPointer) -> Void) {
+  func unpackPanels(_ gradient: FloatPointer, slice: Int, store: (FloatPointer) -> Void) {
     var filters = Filters(repeating: .zero)
     withFloats(of: &filters) { filters in
-      transformAdjoint(
-        gradient + (panels.output * inputPanels + panels.input) * rowWidth * rowWidth, into: filters)
+      transformAdjoint(gradient, slice: slice, into: filters)
       store(filters)
     }
   }
@@ -133,9 +144,8 @@ extension Winograd {
 
   /// Transforms 16 rows of filters to all points.
   private func transform(
-    _ filters: FloatPointer, rowFloats: Int, tapFloats: Int, into packed: MutableFloatPointer
+    _ filters: FloatPointer, rowFloats: Int, tapFloats: Int, into packed: MutableFloatPointer, slice: Int
   ) {
-    let slice = filterSlice
     @inline(__always) func transform(_ rows: WinogradScheme, _ columns: WinogradScheme) {
       var buffer = Buffer(repeating: .zero)
       for row in 0..<rowWidth {
@@ -163,8 +173,7 @@ extension Winograd {
   }
 
   /// The adjoint, into [16 inputs][taps][16 outputs].
-  private func transformAdjoint(_ gradient: FloatPointer, into filters: MutableFloatPointer) {
-    let slice = filterSlice
+  private func transformAdjoint(_ gradient: FloatPointer, slice: Int, into filters: MutableFloatPointer) {
     @inline(__always) func transform(_ rows: WinogradScheme, _ columns: WinogradScheme) {
       var buffer = Buffer(repeating: .zero)
       for row in 0..<rowWidth {

@@ -1,3 +1,11 @@
+/// The weights of a pass.
+enum WinogradFilters {
+  /// At the points, as `pack` or `packTransposed` wrote them.
+  case packed(FloatPointer)
+  /// As they are, [outputChannels, inputChannels, kernelHeight, kernelWidth].
+  case unpacked(FloatPointer)
+}
+
 /// Convolutions of stride 1 by Winograd's method: tiles of the input and the filters are transformed to points, where a
 /// convolution is one matrix product for each point; the output is transformed back. The gradients are the exact
 /// adjoints.
@@ -108,7 +116,7 @@ struct Winograd: Sendable {
 
   /// Panels that are summed up at a time, about: 128 channels. Their weights fit a first-level cache, and sums of short
   /// sums are more exact than long ones. Part of the result: a constant.
-  private static let chunkPanels = 8
+  static let chunkPanels = 8
 
   /// Products of some rows of a matrix in panels with some output panels' weights.
   ///

@@ -44,15 +44,15 @@ extension Executor {
     let moments =
       gathersMoments && layer.batchNorm != nil
       ? moments(firstPanel: 0, panels: y.panels.count, blocks: convolution.momentBlocks(batch: batch)) : nil
-    let weights = weights(layer), bias = layer.paddedBias.map { UnsafePointer(floats($0)) }
+    let (weights, arePacked) = weights(layer, batch), bias = layer.paddedBias.map { UnsafePointer(floats($0)) }
     if let images = images(x.region, batch) {
       convolution.forward(
         images, weights: weights, bias: bias, into: tensor(y, batch), moments: moments, scratch: scratch,
         pool: pool)
     } else {
       convolution.forward(
-        activation(x, batch), weights: weights, bias: bias, into: tensor(y, batch), moments: moments,
-        scratch: scratch, pool: pool)
+        activation(x, batch), weights: weights, arePacked: arePacked, bias: bias, into: tensor(y, batch),
+        moments: moments, scratch: scratch, pool: pool)
     }
   }
 

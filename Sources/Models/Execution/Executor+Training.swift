@@ -67,8 +67,9 @@ extension Executor {
         return layer.convolution.backward(
           images, tensor(dy, batch), into: gradient, scratch: scratch, pool: pool)
       }
+      let weights = dx == nil ? nil : transposedWeights(layer, batch)
       layer.convolution.backward(
-        activation(x, batch), tensor(dy, batch), weights: dx == nil ? nil : transposedWeights(layer),
+        activation(x, batch), tensor(dy, batch), weights: weights?.0, arePacked: weights?.arePacked ?? true,
         into: gradient, dx: dx.map { tensor($0, batch) }, accumulate: accumulate,
         scratch: scratch, pool: pool)
     case .productGradients(let index, let x, _, let dx, let accumulate):

@@ -174,22 +174,24 @@ public final class Executor {
     return UnsafePointer(parameters.pointer)
   }
 
-  /// A layer's weights, ready for its forward pass.
-  func weights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
+  /// A layer's weights, ready for its forward pass over a batch; whether they are packed.
+  func weights(_ layer: Plan.ConvolutionLayer, _ batch: Int) -> (UnsafePointer<Float>, arePacked: Bool) {
     switch layer.packed {
-    case .packed(let place): return UnsafePointer(floats(place))
-    case .asTheyAre: return version + layer.weight
+    case .packed(let place): return (UnsafePointer(floats(place)), true)
+    case .asTheyAre: return (version + layer.weight, true)
     case .packedInEachPass:
+      guard !layer.convolution.packsInPassing(batch: batch) else { return (version + layer.weight, false) }
       layer.convolution.pack(version + layer.weight, into: floats(plan.filters), pool: pool)
-      return UnsafePointer(floats(plan.filters))
+      return (UnsafePointer(floats(plan.filters)), true)
     }
   }
 
-  /// A layer's weights, ready for its backward pass.
-  func transposedWeights(_ layer: Plan.ConvolutionLayer) -> UnsafePointer<Float> {
-    if case .asTheyAre = layer.packed { return version + layer.weight }
+  /// A layer's weights, ready for its backward pass over a batch; whether they are packed.
+  func transposedWeights(_ layer: Plan.ConvolutionLayer, _ batch: Int) -> (UnsafePointer<Float>, arePacked: Bool) {
+    if case .asTheyAre = layer.packed { return (version + layer.weight, true) }
+    guard !layer.convolution.packsInPassing(batch: batch) else { return (version + layer.weight, false) }
     layer.convolution.packTransposed(version + layer.weight, into: floats(plan.filters), pool: pool)
-    return UnsafePointer(floats(plan.filters))
+    return (UnsafePointer(floats(plan.filters)), true)
   }
 
   /// A product's weights, ready for its forward pass.
