@@ -44,8 +44,7 @@ struct TwoPasses {
         first(start + item / blocks, item % blocks, rows(of: item % blocks))
       }
       for panel in start..<start + together { between(panel) }
-      pool.forEach(together * blocks) { index, _ in
-        let item = together * blocks - 1 - index
+      pool.forEach(together * blocks, reversed: true) { item, _ in
         second(start + item / blocks, item % blocks, rows(of: item % blocks))
       }
       start += together

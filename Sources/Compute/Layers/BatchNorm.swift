@@ -106,9 +106,8 @@ public struct BatchNorm: Sendable {
     require(y.channels == channels && z.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
     let passes = TwoPasses(panels: panels, rows: y.pixels)
     // From the end: what a pass over y read last is in the cache still.
-    let items = panels * passes.blocks
-    pool.forEach(items) { index, _ in
-      let item = items - 1 - index, panel = item / passes.blocks, rows = passes.rows(of: item % passes.blocks)
+    pool.forEach(panels * passes.blocks, reversed: true) { item, _ in
+      let panel = item / passes.blocks, rows = passes.rows(of: item % passes.blocks)
       let start = rows.lowerBound * rowWidth
       copyRows(
         y.panel(panel) + start, rows.count, normalization: normalization.panel(panel), into: z.panel(panel) + start)

@@ -41,15 +41,17 @@ public final class ThreadPool: @unchecked Sendable {
   ///
   /// Each thread begins with its own range of them, the same whenever there are as many items, and then helps the others:
   /// what one loop has left in a core's caches, the next one finds there. That is worth most where cores do not share them.
-  public func forEach(_ items: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
+  ///
+  /// - Parameter reversed: whether each range is taken from its end, where the loop before was last.
+  public func forEach(_ items: Int, reversed: Bool = false, _ body: (_ item: Int, _ thread: Int) -> Void) {
     if threads == 1 || items <= 1 {
-      for item in 0..<max(0, items) { body(item, 0) }
+      for item in 0..<max(0, items) { body(reversed ? items - 1 - item : item, 0) }
       return
     }
     let crew = self.crew
     crew.deal(items)
     crew.run { thread in
-      while let item = crew.nextItem(for: thread, of: items) { body(item, thread) }
+      while let item = crew.nextItem(for: thread, of: items, reversed: reversed) { body(item, thread) }
     }
   }
 
@@ -137,20 +139,26 @@ private final class Crew: @unchecked Sendable {
 
   /// Gives each thread its range of some items.
   func deal(_ items: Int) {
-    for thread in 0...helpers { nextItem(of: thread).pointee.store(items * thread / (helpers + 1), ordering: .relaxed) }
+    for thread in 0...helpers {
+      nextItem(of: thread).pointee.store(range(of: thread, items).lowerBound, ordering: .relaxed)
+    }
   }
 
   /// An item of a thread's own range, or of another's where there is none left.
-  @inline(__always) func nextItem(for thread: Int, of items: Int) -> Int? {
+  @inline(__always) func nextItem(for thread: Int, of items: Int, reversed: Bool) -> Int? {
     for distance in 0...helpers {
-      let owner = (thread + distance) % (helpers + 1), end = items * (owner + 1) / (helpers + 1)
+      let owner = (thread + distance) % (helpers + 1), range = range(of: owner, items)
       let next = nextItem(of: owner)
       // A look first: a range that has ended is not counted any further.
-      guard next.pointee.load(ordering: .relaxed) < end else { continue }
+      guard next.pointee.load(ordering: .relaxed) < range.upperBound else { continue }
       let item = next.pointee.wrappingAdd(1, ordering: .relaxed).oldValue
-      if item < end { return item }
+      if item < range.upperBound { return reversed ? range.lowerBound + range.upperBound - 1 - item : item }
     }
     return nil
+  }
+
+  @inline(__always) private func range(of thread: Int, _ items: Int) -> Range<Int> {
+    items * thread / (helpers + 1)..<items * (thread + 1) / (helpers + 1)
   }
 
   @inline(__always) private func nextItem(of thread: Int) -> UnsafeMutablePointer<Atomic<Int>> {
