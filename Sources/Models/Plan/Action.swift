@@ -20,6 +20,8 @@ enum Action: Sendable {
   case batchNormGradient(Int, y: Region, dz: Region)
   case reluGradient(y: Region, dy: Region)
   case maxPoolGradient(PoolGeometry, winners: Int, dy: Region, dx: Region, accumulate: Bool)
+  /// The gradient of a max pool and then that of the batch norm before it, a few panels at a time.
+  case maxPoolAndBatchNormGradients(PoolGeometry, winners: Int, dy: Region, batchNorm: Int, y: Region, dz: Region)
   case averagePoolGradient(PoolGeometry, countsPadding: Bool, dy: Region, dx: Region, accumulate: Bool)
   case adaptiveAveragePoolGradient(dy: Region, dx: Region, accumulate: Bool)
   case localResponseNormGradient(LocalResponseNormConstants, x: Region, dy: Region, dx: Region, accumulate: Bool)
@@ -40,7 +42,9 @@ enum Action: Sendable {
       [x, y]
     case .convolutionGradients(_, let x, let dy, let dx, _): [x.region, dy] + (dx.map { [$0] } ?? [])
     case .productGradients(_, let x, let dys, let dx, _): [x.region] + dys + (dx.map { [$0] } ?? [])
-    case .localResponseNormGradient(_, let x, let dy, let dx, _): [x, dy, dx]
+    case .localResponseNormGradient(_, let x, let dy, let dx, _),
+      .maxPoolAndBatchNormGradients(_, _, let dy, _, let x, let dx):
+      [x, dy, dx]
     case .biasGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
     }
   }
@@ -48,7 +52,7 @@ enum Action: Sendable {
   /// The tensors that the step writes over what it has read of them: their bytes move twice.
   var updated: [Region] {
     switch self {
-    case .batchNormGradient(_, _, let dz): [dz]
+    case .batchNormGradient(_, _, let dz), .maxPoolAndBatchNormGradients(_, _, _, _, _, let dz): [dz]
     case .reluGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
     case .convolutionGradients(_, _, _, let dx, true), .productGradients(_, _, _, let dx, true): dx.map { [$0] } ?? []
     case .maxPoolGradient(_, _, _, let dx, true), .averagePoolGradient(_, _, _, let dx, true),
@@ -62,7 +66,7 @@ enum Action: Sendable {
   var winners: Int? {
     switch self {
     case .maxPool(_, _, _, let winners): winners
-    case .maxPoolGradient(_, let winners, _, _, _): winners
+    case .maxPoolGradient(_, let winners, _, _, _), .maxPoolAndBatchNormGradients(_, let winners, _, _, _, _): winners
     default: nil
     }
   }
@@ -84,6 +88,7 @@ enum Action: Sendable {
     case .batchNormGradient: "batch norm gradient"
     case .reluGradient: "ReLU gradient"
     case .maxPoolGradient: "max pool gradient"
+    case .maxPoolAndBatchNormGradients: "max pool and batch norm gradients"
     case .averagePoolGradient, .adaptiveAveragePoolGradient: "average pool gradient"
     case .localResponseNormGradient: "response norm gradient"
     case .dropoutGradient: "dropout gradient"

@@ -48,12 +48,7 @@ extension Planner {
     if layer.operation.kind != .concatenation { checkIsWritten(dy, name) }
     switch layer.operation.kind {
     case .batchNorm:
-      let batchNorm = layers.batchNorms[layers.index(of: layer)]
-      append(
-        name, .batchNormGradient(layers.index(of: layer), y: x, dz: dy),
-        finished: [batchNorm.trainedShift, batchNorm.trainedScale].compactMap { place in
-          place.map { $0..<$0 + batchNorm.channels }
-        })
+      appendBatchNormGradient(layers.index(of: layer), name, y: x, dz: dy)
     case .relu:
       append(name, .reluGradient(y: placement.region(of: output), dy: dy))
     case .dropout(let probability, let number):
@@ -124,6 +119,24 @@ extension Planner {
       finished: zip(members, weights).compactMap { member, weight in
         weight.map { $0..<$0 + (member.geometry?.weightCount ?? 0) }
       })
+  }
+
+  private mutating func appendBatchNormGradient(_ index: Int, _ name: String, y: Region, dz: Region) {
+    let layer = layers.batchNorms[index]
+    let finished = [layer.trainedShift, layer.trainedScale].compactMap { place in
+      place.map { $0..<$0 + layer.channels }
+    }
+    // What a pool's gradient wrote is read at once while its panels are in the cache, if that is the whole gradient.
+    if case .maxPoolGradient(let geometry, let winners, let dy, dx: dz, accumulate: false) = steps.last?.action,
+      !layer.isFrozen, let pool = steps.popLast()
+    {
+      append(
+        "\(pool.name)+\(name)",
+        .maxPoolAndBatchNormGradients(geometry, winners: winners, dy: dy, batchNorm: index, y: y, dz: dz),
+        finished: finished)
+    } else {
+      append(name, .batchNormGradient(index, y: y, dz: dz), finished: finished)
+    }
   }
 
   private mutating func appendPoolGradient(_ index: Int, dy: Region, dx: Region) {

@@ -127,7 +127,8 @@ extension Planner {
     // What the caller has.
     case .images(let x): return tensors + x.shape.channels * x.shape.height * x.shape.width * size
     case .maxPool(_, _, let y, .some): return tensors + floats(y)
-    case .maxPoolGradient(_, _, let dy, _, _): return tensors + floats(dy)
+    case .maxPoolGradient(_, _, let dy, _, _), .maxPoolAndBatchNormGradients(_, _, let dy, _, _, _):
+      return tensors + floats(dy)
     default: return tensors
     }
   }
