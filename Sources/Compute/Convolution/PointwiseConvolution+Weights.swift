@@ -64,15 +64,21 @@ extension PointwiseConvolution {
 
   /// Pixels that are summed in registers before they are added to the gradient. Part of the result: a constant.
   private static let chunkPixels = 192
-  /// Fewer 16 × 16 blocks than this cannot keep threads busy: they take parts of the pixels instead, of a fixed size,
-  /// which are added in their order. Part of the result: constants.
+  /// The pixels are cut into parts whose sums are added in their order: a few, so that each thread reads some pixels once and
+  /// not all of them for some blocks of the gradient; or, with fewer 16 × 16 blocks than can keep threads busy, many. Parts
+  /// are large beside what their sums cost to write and to read. Part of the result: constants.
   private static let fewestBlocks = 16
+  private static let mostParts = 4
+  private static let fewestPixels = 512
   private static let partPixels = 12 * chunkPixels
 
   private var blockCount: Int { inputPanels * outputPanels }
 
   private func partCount(_ pixels: Int) -> Int {
-    blockCount < Self.fewestBlocks ? dividedUp(pixels, Self.partPixels) : 1
+    if blockCount < Self.fewestBlocks { return dividedUp(pixels, Self.partPixels) }
+    var parts = Self.mostParts
+    while parts > 1 && pixels < parts * Self.fewestPixels { parts /= 2 }
+    return parts
   }
 
   func gradientScratch(pixels: Int, threads: Int) -> Int {
@@ -82,15 +88,14 @@ extension PointwiseConvolution {
 
   /// The gradients with respect to the weights, each [outputChannels, inputChannels].
   ///
-  /// A thread owns some 16 × 16 blocks of the gradient, all over the pixels (or a part of them), and goes through them chunk
-  /// by chunk, so that a chunk is read from memory once for all blocks.
+  /// A thread takes some 16 × 16 blocks of the gradient over a part of the pixels, and goes through them chunk by chunk, so
+  /// that a chunk is read from memory once for all blocks.
   func sumWeightGradients(
     _ x: Activation, _ gradients: PanelTable, _ flat: MutableFloatPointer, _ offsets: [Int?],
     _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let pixels = x.tensor.pixels, inputPanels = self.inputPanels, outputPanels = self.outputPanels
     let parts = partCount(pixels), packedCount = self.packedCount
-    let pixelsOfPart = parts == 1 ? pixels : Self.partPixels
     let sums = scratch + pool.threads * inputPanels * Self.chunkPixels * rowWidth
     let (inputGroups, outputGroups) = groups(wanted: pool.threads == 1 ? 1 : dividedUp(2 * pool.threads, parts))
     pool.forEach(parts * inputGroups * outputGroups) { item, thread in
@@ -99,10 +104,11 @@ extension PointwiseConvolution {
       let inputs = inputPanels * inputGroup / inputGroups..<inputPanels * (inputGroup + 1) / inputGroups
       let outputs = outputPanels * outputGroup / outputGroups..<outputPanels * (outputGroup + 1) / outputGroups
       let copies = scratch + thread * inputPanels * Self.chunkPixels * rowWidth
-      let start = part * pixelsOfPart, endOfPart = min(pixels, start + pixelsOfPart)
-      var first = start
-      while first < endOfPart {
-        let count = min(Self.chunkPixels, endOfPart - first)
+      let start = pixels * part / parts, countOfPart = pixels * (part + 1) / parts - start
+      let chunks = dividedUp(countOfPart, Self.chunkPixels)
+      for chunk in 0..<chunks {
+        let first = start + countOfPart * chunk / chunks
+        let count = start + countOfPart * (chunk + 1) / chunks - first
         @inline(__always) func source(_ input: Int) -> FloatPointer {
           let rows = FloatPointer(x.tensor.panel(input)) + first * rowWidth
           guard let normalization = x.normalization else { return rows }
@@ -117,14 +123,13 @@ extension PointwiseConvolution {
             let block = sums + part * packedCount + (output * inputPanels + input) * rowWidth * rowWidth
             outerProductBlock(
               FloatPointer(gradients.pointers[output]) + first * rowWidth, rows, rows: count,
-              accumulate: first > start, into: block, and: others.map { ($0, block + rowWidth * rowWidth) })
-            guard parts == 1 && first + count == endOfPart else { continue }
+              accumulate: chunk > 0, into: block, and: others.map { ($0, block + rowWidth * rowWidth) })
+            guard parts == 1 && chunk == chunks - 1 else { continue }
             for panel in input..<end {
               unpack(block + (panel - input) * rowWidth * rowWidth, output: output, input: panel, flat, offsets)
             }
           }
         }
-        first += count
       }
     }
     guard parts > 1 else { return }
