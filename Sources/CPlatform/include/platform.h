@@ -19,6 +19,11 @@ int platform_eventfd(void);
 /// A descriptor that becomes readable when process `pid` ends, or -1 with errno set.
 int platform_pidfd_open(pid_t pid);
 
+/// Asks the CPU to bring a line of memory into its caches, to be read. Any address will do.
+static inline void platform_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+/// The same for a line that will be written.
+static inline void platform_prefetch_to_write(const void *address) { __builtin_prefetch(address, 1); }
+
 /// The two words of a Swift closure that is lent for the time of a call: its code, and what it captured.
 struct platform_closure {
   const void *function;

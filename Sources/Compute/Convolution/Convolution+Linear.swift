@@ -1,6 +1,6 @@
-// A linear layer over all pixels of a small map: one window a sample. Its input is copied so that each panel's pixel is a
-// panel of its own, [panel][pixel][sample][16]; then it is a matrix product of samples and features. There are few
-// samples, so weights are read from memory once, where they lie, and brought into order part by part in the caches.
+// A linear layer over all pixels of a small map: one window a sample. It is a matrix product whose weights are much larger
+// than all else. They are read from memory once, where they lie, [output][channel][pixel], and never transposed: forwards
+// the lanes of a register are samples, and backwards neighbours of a row of weights.
 
 extension Convolution {
   /// Whether it is computed so: one window without padding that covers the input.
@@ -11,54 +11,35 @@ extension Convolution {
       && geometry.paddingWidth == 0 && geometry.inputChannels >= rowWidth
   }
 
-  /// Samples that are summed in registers before they are added to a gradient. Part of the result: a constant.
-  private static let chunkSamples = 192
-  /// Features, about, whose weights are packed before they are used: 16 KiB for an output panel.
-  private static let chunkFeatures = 16
-  /// Output panels whose weights are transposed before they are used: 64 KiB for 16 features.
-  private static let chunkPanels = 4
-  /// Input panels of a single pixel that are transposed together, as memory is read in runs of more than a line.
-  private static let fewestFeatures = 4
-
-  private var area: Int { inputHeight * inputWidth }
-  private var features: Int { forwardPass.inputPanels * area }
-  /// Input panels that are packed, and that are transposed, together.
-  private var packedPanels: Int { max(1, Self.chunkFeatures / area) }
-  private var transposedPanels: Int { dividedUp(Self.fewestFeatures, area) }
-
-  private var tableFloats: Int { dividedUp(2 * max(features, forwardPass.outputPanels), rowWidth) * rowWidth }
-
-  /// Floats of each thread's memory.
-  private func ownFloats(batch: Int) -> Int {
-    let block = rowWidth * rowWidth
-    return max(
-      packedPanels * area * block, transposedPanels * area * (Self.chunkPanels * block + batch * rowWidth))
-  }
+  /// Pixels of the window.
+  var area: Int { inputHeight * inputWidth }
+  /// Values of a sample, and so of an output's weights.
+  var values: Int { geometry.inputChannels * area }
+  /// Input panels whose weights are copied together.
+  private var chunkPanels: Int { area == 1 ? LinearWeights.steps : 1 }
+  /// And pixels of them.
+  private var chunkPixels: Int { min(area, LinearWeights.steps) }
 
   func linearScratch(batch: Int, threads: Int) -> Int {
-    rowWidth + tableFloats + features * batch * rowWidth + threads * ownFloats(batch: batch)
+    let groups = dividedUp(batch, rowWidth), block = rowWidth * rowWidth
+    let own = max(groups * block + LinearWeights.floats, linearBackwardFloats(batch: batch))
+    return forwardPass.inputPanels * area * groups * block + threads * own
   }
 
-  /// What the passes share: zeros, a table of addresses, the copied features and memory of each thread.
-  private func split(
-    _ scratch: MutableFloatPointer, batch: Int
-  ) -> (table: UnsafeMutablePointer<MutableFloatPointer>, copy: MutableFloatPointer, own: MutableFloatPointer) {
-    let table = scratch + rowWidth, copy = table + tableFloats
-    return (
-      UnsafeMutableRawPointer(table).assumingMemoryBound(to: MutableFloatPointer.self), copy,
-      copy + features * batch * rowWidth
-    )
-  }
-
-  /// Copies the features, normalised.
-  private func flatten(_ x: Activation, into copy: MutableFloatPointer, _ pool: ThreadPool) {
-    let area = self.area, batch = x.tensor.batch
-    pool.forEach(features) { feature, _ in
-      let panel = feature / area, normalization = x.normalization?.panel(panel)
-      let source = FloatPointer(x.tensor.panel(panel)) + feature % area * rowWidth
-      let target = copy + feature * batch * rowWidth
-      for sample in 0..<batch {
-        copyRows(source + sample * area * rowWidth, 1, normalization: normalization, into: target + sample * rowWidth)
+  /// Writes the samples as columns: [16 samples each][panel][pixel][channel][sample].
+  private func transpose(_ x: Activation, into target: MutableFloatPointer, _ pool: ThreadPool) {
+    let batch = x.tensor.batch, area = self.area, features = forwardPass.inputPanels * area
+    pool.forEach(features * dividedUp(batch, rowWidth)) { item, _ in
+      let feature = item % features, first = item / features * rowWidth, panel = feature / area
+      let normalization = x.normalization?.panel(panel)
+      let source = FloatPointer(x.tensor.panel(panel)) + (first * area + feature % area) * rowWidth
+      let samples = min(rowWidth, batch - first)
+      withTransposeBlock { rows in
+        for sample in 0..<samples {
+          copyRows(source + sample * area * rowWidth, 1, normalization: normalization, into: rows + sample * rowWidth)
+        }
+        clearRows(rows + samples * rowWidth, rowWidth - samples)
+        transpose16(rows, rowWidth, into: target + item * rowWidth * rowWidth, rowWidth)
       }
     }
   }
@@ -67,23 +48,23 @@ extension Convolution {
     _ x: Activation, _ weights: FloatPointer, bias: FloatPointer?, into y: PanelTensor, moments: Moments?,
     _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
-    let batch = y.batch, features = self.features, area = self.area, blockSamples = forwardPass.blockPixels
-    let inputPanels = forwardPass.inputPanels, packedPanels = self.packedPanels, block = rowWidth * rowWidth
-    let (table, copy, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
-    store(Row.zero, scratch)
-    flatten(x, into: copy, pool)
-    for feature in 0..<features { table[feature] = copy + feature * batch * rowWidth }
+    let batch = y.batch, blockSamples = forwardPass.blockPixels
+    let groups = dividedUp(batch, rowWidth), block = rowWidth * rowWidth
+    transpose(x, into: scratch, pool)
+    let own = scratch + forwardPass.inputPanels * area * groups * block
+    let ownFloats = groups * block + LinearWeights.floats
     pool.forEach(y.panels) { panel, thread in
-      let packed = own + thread * ownFloats
-      for first in stride(from: 0, to: inputPanels, by: packedPanels) {
-        let inputs = first..<min(inputPanels, first + packedPanels)
-        for input in inputs {
-          packBlock(weights, output: panel, input: input, into: packed + (input - first) * area * block)
+      let sums = own + thread * ownFloats
+      for index in 0..<rowWidth {
+        let start = Row(repeating: bias.map { $0[panel * rowWidth + index] } ?? 0)
+        for group in 0..<groups { store(start, sums + group * block + index * rowWidth) }
+      }
+      addProducts(FloatPointer(scratch), groups, weights, output: panel, to: sums, copy: sums + groups * block)
+      withTransposeBlock { rows in
+        for group in 0..<groups {
+          transpose16(sums + group * block, rowWidth, into: rows, rowWidth)
+          copyRows(rows, min(rowWidth, batch - group * rowWidth), into: y.panel(panel) + group * block)
         }
-        let start = first > 0 ? nil : bias.map { $0 + panel * rowWidth } ?? FloatPointer(scratch)
-        productBlock(
-          table + first * area, inputs.count * area, offset: 0, rows: batch,
-          ProductColumns(weights: FloatPointer(packed), start: start, output: y.panel(panel)))
       }
       guard let moments else { return }
       for block in 0..<moments.blocks {
@@ -94,127 +75,60 @@ extension Convolution {
     }
   }
 
-  func linearBackward(
-    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
-    accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
+  /// Adds all products of an output panel: [16 samples each][output][sample].
+  private func addProducts(
+    _ x: FloatPointer, _ groups: Int, _ weights: FloatPointer, output panel: Int, to sums: MutableFloatPointer,
+    copy: MutableFloatPointer
   ) {
-    let batch = dy.batch, area = self.area, inputPanels = forwardPass.inputPanels
-    let outputPanels = forwardPass.outputPanels, block = rowWidth * rowWidth
-    let (table, _, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
-    store(Row.zero, scratch)
-    if let oihw { sumLinearGradient(x, dy, into: oihw, scratch, pool) }
-    guard let dx, let weights else { return }
-    for panel in 0..<outputPanels { table[panel] = dy.panel(panel) }
-    let together = transposedPanels, chunkFloats = Self.chunkPanels * block
-    pool.forEach(dividedUp(inputPanels, together)) { item, thread in
-      let inputs = item * together..<min(inputPanels, (item + 1) * together), features = inputs.count * area
-      let transposed = own + thread * ownFloats, rows = transposed + together * area * chunkFloats
-      for first in stride(from: 0, to: outputPanels, by: Self.chunkPanels) {
-        let outputs = first..<min(outputPanels, first + Self.chunkPanels)
-        transpose(weights, inputs, outputs, into: transposed, featureFloats: chunkFloats)
-        for feature in 0..<features {
-          productBlock(
-            table + first, outputs.count, offset: 0, rows: batch,
-            ProductColumns(
-              weights: FloatPointer(transposed) + feature * chunkFloats, start: first > 0 ? nil : FloatPointer(scratch),
-              output: rows + feature * batch * rowWidth))
-        }
-      }
-      for feature in 0..<features {
-        let panel = dx.panel(inputs.lowerBound + feature / area) + feature % area * rowWidth
-        for sample in 0..<batch {
-          let target = panel + sample * area * rowWidth, row = load(rows + (feature * batch + sample) * rowWidth)
-          store(accumulate ? load(target) + row : row, target)
-        }
-      }
-    }
-  }
-
-  /// The gradient with respect to the weights.
-  private func sumLinearGradient(
-    _ x: Activation, _ dy: PanelTensor, into oihw: MutableFloatPointer, _ scratch: MutableFloatPointer,
-    _ pool: ThreadPool
-  ) {
-    let batch = dy.batch, area = self.area, inputPanels = forwardPass.inputPanels
-    let outputPanels = forwardPass.outputPanels, block = rowWidth * rowWidth
-    let (_, copy, own) = split(scratch, batch: batch), ownFloats = self.ownFloats(batch: batch)
-    flatten(x, into: copy, pool)
-    // Neighbours in a filter are one item's, as far as there are enough items: two threads would fight for a line.
-    let groups = pool.threads == 1 ? 1 : min(inputPanels, dividedUp(4 * pool.threads, outputPanels))
-    pool.forEach(outputPanels * groups) { item, thread in
-      let output = item / groups, group = item % groups, sums = own + thread * ownFloats
-      for input in inputPanels * group / groups..<inputPanels * (group + 1) / groups {
-        for first in stride(from: 0, to: batch, by: Self.chunkSamples) {
-          let samples = min(Self.chunkSamples, batch - first)
-          let gradient = FloatPointer(dy.panel(output)) + first * rowWidth
-          for pixel in 0..<area {
-            let feature = FloatPointer(copy) + ((input * area + pixel) * batch + first) * rowWidth
-            // Of one pixel, [output][16 inputs] is the order that the gradient has.
-            outerProductBlock(
-              area == 1 ? gradient : feature, area == 1 ? feature : gradient, rows: samples, accumulate: first > 0,
-              into: sums + pixel * block)
+    let inputPanels = forwardPass.inputPanels, area = self.area, block = rowWidth * rowWidth
+    let outputs = min(rowWidth, geometry.outputChannels - panel * rowWidth)
+    let rows = weights + panel * rowWidth * values
+    for first in stride(from: 0, to: inputPanels, by: chunkPanels) {
+      let end = min(inputPanels, first + chunkPanels), part = rows + first * rowWidth * area
+      let channels = min(geometry.inputChannels, end * rowWidth) - first * rowWidth
+      // What comes after these panels: more of them, or those of the following outputs.
+      let next = end < inputPanels ? part + channels * area : rows + rowWidth * values
+      for pixel in stride(from: 0, to: area, by: chunkPixels) {
+        let pixels = min(chunkPixels, area - pixel)
+        for output in 0..<outputs {
+          let target = copy + output * LinearWeights.stride, source = part + output * values + pixel
+          if area == 1 {
+            copyFloats(source, channels, into: target)
+          } else {
+            copyPixels(source, channels, pixels, end: weights + geometry.weightCount, into: target)
           }
         }
-        if area == 1 {
-          writeRows(sums, input: input, output: output, oihw)
-        } else {
-          unpack(sums, input: input, output: output, oihw)
+        for group in 0..<groups {
+          linearBlock(
+            LinearWeights(
+              rows: copy, outputs: outputs, channels: channels, pixels: area == 1 ? nil : pixels,
+              next: group == 0 ? next + pixel * rowWidth : nil, nextStride: values),
+            x + ((group * inputPanels + first) * area + pixel) * block, into: sums + group * block)
         }
       }
     }
+    guard geometry.inputChannels % rowWidth != 0 else { return }
+    // The products of the last panel's missing channels, 0 each, have a place in the sum: they make −0 a 0.
+    for row in 0..<groups * rowWidth { store(load(sums + row * rowWidth) + Row.zero, sums + row * rowWidth) }
   }
 
-  /// Writes one input and output panel's gradient of a single pixel, [16 outputs][16 inputs], where it belongs.
-  private func writeRows(_ sums: FloatPointer, input: Int, output: Int, _ gradient: MutableFloatPointer) {
-    let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-    let target = gradient + output * rowWidth * inputs + input * rowWidth
-    let columns = min(rowWidth, inputs - input * rowWidth)
-    for row in 0..<min(rowWidth, outputs - output * rowWidth) {
-      if columns == rowWidth {
-        store(load(sums + row * rowWidth), target + row * inputs)
-      } else {
-        for column in 0..<columns { target[row * inputs + column] = sums[row * rowWidth + column] }
-      }
-    }
-  }
-
-  /// Writes the weights between some panels: [input panel][pixel][output][16 inputs].
-  private func transpose(
-    _ oihw: FloatPointer, _ inputs: Range<Int>, _ outputs: Range<Int>, into target: MutableFloatPointer,
-    featureFloats: Int
+  /// Copies some pixels of a panel's channels, a row for each channel.
+  @inline(__always)
+  private func copyPixels(
+    _ source: FloatPointer, _ channels: Int, _ pixels: Int, end: FloatPointer, into target: MutableFloatPointer
   ) {
-    let area = self.area, filter = geometry.inputChannels * area, end = geometry.weightCount
-    withTransposeBlock { block in
-      for output in outputs.lowerBound * rowWidth..<outputs.upperBound * rowWidth {
-        for input in inputs {
-          let start = output * filter + input * rowWidth * area
-          let channels = min(rowWidth, geometry.inputChannels - input * rowWidth)
-          let rows =
-            target + (input - inputs.lowerBound) * area * featureFloats
-            + (output - outputs.lowerBound * rowWidth) * rowWidth
-          for first in stride(from: 0, to: area, by: rowWidth) {
-            let pixels = first..<min(area, first + rowWidth)
-            // 16 pixels of 16 channels at once, if none of these rows reaches beyond the weights.
-            if output < geometry.outputChannels && channels == rowWidth && area > 1
-              && start + first + (rowWidth - 1) * area + rowWidth <= end
-            {
-              transpose16(oihw + start + first, area, into: block, rowWidth)
-              for pixel in pixels {
-                store(load(block + (pixel - first) * rowWidth), rows + pixel * featureFloats)
-              }
-            } else if output < geometry.outputChannels && channels == rowWidth && area == 1 {
-              store(load(oihw + start), rows)
-            } else {
-              for pixel in pixels {
-                let row = rows + pixel * featureFloats
-                store(Row.zero, row)
-                guard output < geometry.outputChannels else { continue }
-                for channel in 0..<channels { row[channel] = oihw[start + channel * area + pixel] }
-              }
-            }
-          }
-        }
-      }
+    let area = self.area
+    for channel in 0..<channels {
+      let from = source + channel * area, to = target + channel * rowWidth
+      // Whole rows, whatever follows the pixels, as far as there is anything.
+      if from + rowWidth <= end { store(load(from), to) } else { copyFloats(from, pixels, into: to) }
     }
   }
+}
+
+/// Copies floats, of which a row may be left over.
+@inline(__always)
+func copyFloats(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
+  copyRows(source, count / rowWidth, into: target)
+  for index in count - count % rowWidth..<count { target[index] = source[index] }
 }
