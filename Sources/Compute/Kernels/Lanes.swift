@@ -12,6 +12,17 @@
 /// The bits of lanes.
 typealias LaneBits = Lanes.MaskStorage
 
+/// A mask of lanes.
+typealias LaneMask = SIMDMask<LaneBits>
+
+#if !LANES_16
+  /// As for rows.
+  @inline(__always) func choose<Vector>(_ mask: LaneMask, _ first: Vector, _ second: Vector) -> Vector {
+    let first = unsafeBitCast(first, to: LaneMask.self), second = unsafeBitCast(second, to: LaneMask.self)
+    return unsafeBitCast(second .^ ((first .^ second) .& mask), to: Vector.self)
+  }
+#endif
+
 @inline(__always) func loadLanes(_ pointer: FloatPointer) -> Lanes {
   UnsafeRawPointer(pointer).loadUnaligned(as: Lanes.self)
 }
@@ -34,8 +45,13 @@ struct LaneNormalization {
     (center, scale, shift, floor) = (part(panel.center), part(panel.scale), part(panel.shift), part(panel.floor))
   }
 
+  /// One that is not to be applied, or that of given vectors.
+  @inline(__always) init(center: Lanes = .zero, scale: Lanes = .zero, shift: Lanes = .zero, floor: Lanes = .zero) {
+    (self.center, self.scale, self.shift, self.floor) = (center, scale, shift, floor)
+  }
+
   @inline(__always) func callAsFunction(_ y: Lanes) -> Lanes {
     let value = shift.addingProduct(y - center, scale)
-    return value.replacing(with: floor, where: value .< floor)
+    return choose(value .< floor, floor, value)
   }
 }

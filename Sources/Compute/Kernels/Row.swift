@@ -31,6 +31,18 @@ let rowWidth = 16
   for index in 0..<count { store(load(source + index * rowWidth), target + index * rowWidth) }
 }
 
+/// A mask of a row's lanes.
+typealias RowMask = SIMDMask<SIMD16<Int32>>
+
+/// Lane by lane, the first where the mask is set and the second elsewhere; of floats or of integers.
+///
+/// Of the operations that are one instruction from the start: `replacing(with:where:)` has two branches for each lane until
+/// late in the compiler, which inlines nothing more into a function with hundreds of them.
+@inline(__always) func choose<Vector>(_ mask: RowMask, _ first: Vector, _ second: Vector) -> Vector {
+  let first = unsafeBitCast(first, to: RowMask.self), second = unsafeBitCast(second, to: RowMask.self)
+  return unsafeBitCast(second .^ ((first .^ second) .& mask), to: Vector.self)
+}
+
 /// The larger of two values lane by lane; NaN if either is, the first if both are equal.
 @inline(__always) func larger(_ a: Row, _ b: Row) -> Row { a.replacing(with: b, where: (b .> a) .| (b .!= b)) }
 

@@ -101,7 +101,7 @@ private struct AverageWindows {
           let line = ring.normalized(source + (sample * rows.pixels + row) * width * rowWidth, width, normalization)
           sumRanges(line, outputs, columns.commonWindow, into: ring.row(row)) { columns.window($0) }
         },
-        combine: { sample, row, sources in
+        combine: { sample, row, sources, _ in
           let line = target + (sample * rows.windows + row) * outputs * rowWidth
           ring.forEachSum(sources, outputs) { column, sum in store(sum, line + column * rowWidth) }
           scale(line, by: row, into: line)
@@ -127,7 +127,7 @@ private struct AverageWindows {
             columns.windows(of: $0)
           }
         },
-        combine: { sample, row, sources in
+        combine: { sample, row, sources, _ in
           let line = target + (sample * rows.pixels + row) * width * rowWidth
           ring.forEachSum(sources, width) { column, sum in
             let pixel = line + column * rowWidth

@@ -85,21 +85,22 @@ struct PoolBlocks {
   /// Calls `reduce` once for each row of the source that a block needs, and then, for each row of the target, `combine`
   /// with the range of those rows that it is made of: rows that several targets need are reduced once.
   ///
-  /// Both ends of the ranges grow with the target's row.
+  /// Both ends of the ranges grow with the target's row. Where `leavesLast` says so of a range, `combine` is to reduce the
+  /// last row itself if that is needed for the first time.
   @inline(__always)
   func forEachWindow(
-    _ block: Int, sources: (_ row: Int) -> Range<Int>, reduce: (_ sample: Int, _ row: Int) -> Void,
-    combine: (_ sample: Int, _ row: Int, _ sources: Range<Int>) -> Void
+    _ block: Int, sources: (_ row: Int) -> Range<Int>, leavesLast: (_ sources: Range<Int>) -> Bool = { _ in false },
+    reduce: (_ sample: Int, _ row: Int) -> Void,
+    combine: (_ sample: Int, _ row: Int, _ sources: Range<Int>, _ isLastLeft: Bool) -> Void
   ) {
     var current = -1, next = 0
     forEachRow(block) { sample, row in
       let range = sources(row)
       if sample != current { (current, next) = (sample, range.lowerBound) }
-      for source in max(next, range.lowerBound)..<max(next, range.lowerBound, range.upperBound) {
-        reduce(sample, source)
-      }
+      let first = max(next, range.lowerBound), isLastLeft = first < range.upperBound && leavesLast(range)
+      for source in first..<max(first, isLastLeft ? range.upperBound - 1 : range.upperBound) { reduce(sample, source) }
       next = max(next, range.upperBound)
-      combine(sample, row, range)
+      combine(sample, row, range, isLastLeft)
     }
   }
 }

@@ -34,6 +34,14 @@ public struct Normalization: @unchecked Sendable {
       floor: load(first + 3 * stride))
   }
 
+  /// Some lanes of the vectors of one panel.
+  @inline(__always) func lanes(_ index: Int, from lane: Int) -> LaneNormalization {
+    let first = FloatPointer(vectors + index * rowWidth + lane)
+    return LaneNormalization(
+      center: loadLanes(first), scale: loadLanes(first + stride), shift: loadLanes(first + 2 * stride),
+      floor: loadLanes(first + 3 * stride))
+  }
+
   /// Sets the vectors of one panel.
   @inline(__always) func set(_ panel: PanelNormalization, at index: Int) {
     let first = vectors + index * rowWidth
