@@ -95,10 +95,10 @@ struct GradientSums {
       let end = min(count, start + Self.chunk)
       var sum = Row.zero, product = Row.zero
       for index in start..<end {
-        let row = load(y + index * rowWidth)
-        let g = Row.zero.replacing(with: load(dz + index * rowWidth), where: normalization.passes(row))
-        sum += g
-        product = product.addingProduct(g, row - normalization.center)
+        let row = load(y + index * rowWidth), gradient = load(dz + index * rowWidth), passes = normalization.passes(row)
+        // Chosen after adding: a choice between a gradient and zero becomes a load through a mask, which waits for y.
+        sum = choose(passes, sum + gradient, sum)
+        product = choose(passes, product.addingProduct(gradient, row - normalization.center), product)
       }
       sums += WideRow(sum)
       products += WideRow(product)
