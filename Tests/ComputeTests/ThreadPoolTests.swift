@@ -15,7 +15,25 @@ struct ThreadPoolTests {
         pointer[item] += 1
       }
       pool.ranges(count) { range, _ in for item in range { pointer[item] += 10 } }
-      #expect((0..<count).allSatisfy { pointer[$0] == 11 })
+      pool.forEach(count, reversed: true) { item, _ in pointer[item] += 100 }
+      #expect((0..<count).allSatisfy { pointer[$0] == 111 })
+    }
+  }
+
+  @Test("A thread goes through its range from either end", arguments: [1, 2])
+  func order(_ threads: Int) {
+    let pool = ThreadPool(threads: threads), half = 100 / threads
+    for reversed in [false, true] {
+      // Each thread's first item, while the other waits for it: its own, as nobody can have helped yet.
+      let first = FloatStorage(count: threads), pointer = UnsafeMutablePointer(first.pointer)
+      let started = Atomic<Int>(0), deadline = ContinuousClock.now + .seconds(60)
+      pool.forEach(100, reversed: reversed) { item, thread in
+        guard pointer[thread] == 0 else { return }
+        pointer[thread] = Float(item + 1)
+        started.wrappingAdd(1, ordering: .releasing)
+        while started.load(ordering: .acquiring) < threads && ContinuousClock.now < deadline {}
+      }
+      #expect((0..<threads).allSatisfy { pointer[$0] == Float(reversed ? ($0 + 1) * half : $0 * half + 1) })
     }
   }
 
