@@ -21,7 +21,7 @@ extension Winograd {
   private static let fewestTiles = 64
 
   /// A block is as many whole samples.
-  func samplesOfBlock(_ batch: Int) -> Int {
+  private func samplesOfBlock(_ batch: Int) -> Int {
     let tileFloats = points * (2 * inputPanels + outputPanels) * rowWidth
     let tiles = max(Self.fewestTiles, Self.blockFloats / tileFloats)
     return max(1, min(batch, tiles / (rows.tiles * columns.tiles)))
