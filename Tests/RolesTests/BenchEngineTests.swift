@@ -48,7 +48,8 @@ import Training
 
   /// With convolutions by every method, and so many threads that some blocks are shared.
   @Test(arguments: [
-    ("googlenet-seed", 32, 0.1, ["direct", "product", "Winograd"]), ("googlenet", 64, 0.25, ["product", "Winograd"]),
+    ("googlenet-seed", 32, 0.1, ["direct", "product", "Winograd", "linear"]),
+    ("googlenet", 64, 0.25, ["product", "Winograd", "linear"]),
   ])
   func threadsDoNotMatter(name: String, size: Int, width: Double, methods: [String]) throws {
     let options = EngineBenchOptions(

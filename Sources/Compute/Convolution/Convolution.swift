@@ -116,7 +116,7 @@ public struct Convolution: Sendable {
   }
 
   /// How it is computed, in a word.
-  public var method: String { winograd != nil || strided != nil ? "Winograd" : isLinear ? "product" : "direct" }
+  public var method: String { winograd != nil || strided != nil ? "Winograd" : isLinear ? "linear" : "direct" }
 
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {

@@ -23,7 +23,7 @@ struct Operand: Hashable, Sendable {
 public struct Step: Sendable {
   /// The layer's name; of several that are one step, their names.
   public let name: String
-  /// How it is computed where there is a choice: "direct", "Winograd", "product", or empty.
+  /// How it is computed where there is a choice: "direct", "Winograd", "product", "linear", or empty.
   public let method: String
   /// Multiply-accumulates for one sample.
   public let multiplyAccumulates: Int
