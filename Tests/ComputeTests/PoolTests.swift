@@ -31,7 +31,7 @@ struct PoolTests {
 
   struct Result: Equatable {
     var y, dx, accumulated: ReferenceTensor
-    var winners: [UInt8] = []
+    var winners: [Int32] = []
   }
 
   static func numbers(_ test: Case) -> (x: ReferenceTensor, dy: ReferenceTensor) {
@@ -51,21 +51,26 @@ struct PoolTests {
     let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
     let accumulated = Panels(x), evaluated = Panels(resultLike: dy)
     let scratch = FloatStorage(count: geometry.scratchCount(width: x.width, threads: threads))
-    var winners = [UInt8](
+    var words = [Int32](
       repeating: 99,
-      count: PoolGeometry.winnerCount(batch: dy.batch, height: dy.height, width: dy.width, channels: dy.channels))
+      count: Winners.count(geometry, batch: x.batch, height: x.height, width: x.width, channels: x.channels))
     let activation = Activation(input.tensor, normalization: normalization)
-    maxPoolForward(
-      activation, into: y.tensor, winners: &winners, geometry: geometry, scratch: scratch.pointer, pool: pool)
-    maxPoolForward(
-      activation, into: evaluated.tensor, winners: nil, geometry: geometry, scratch: scratch.pointer, pool: pool)
-    for (target, accumulate) in [(dx, false), (accumulated, true)] {
-      maxPoolBackward(
-        winners: winners, gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry, pool: pool)
+    words.withUnsafeMutableBufferPointer { words in
+      guard let first = words.baseAddress else { return }
+      let winners = Winners(first, geometry, batch: x.batch, height: x.height, width: x.width)
+      maxPoolForward(
+        activation, into: y.tensor, winners: winners, geometry: geometry, scratch: scratch.pointer, pool: pool)
+      maxPoolForward(
+        activation, into: evaluated.tensor, winners: nil, geometry: geometry, scratch: scratch.pointer, pool: pool)
+      for (target, accumulate) in [(dx, false), (accumulated, true)] {
+        maxPoolBackward(
+          winners: winners, gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry,
+          scratch: scratch.pointer, pool: pool)
+      }
     }
     #expect(y.spareLanesAreZero && dx.spareLanesAreZero && accumulated.spareLanesAreZero)
     #expect(evaluated.bits == y.bits && evaluated.spareLanesAreZero)
-    return Result(y: y.values, dx: dx.values, accumulated: accumulated.values, winners: winners)
+    return Result(y: y.values, dx: dx.values, accumulated: accumulated.values, winners: words)
   }
 
   static func average(
@@ -116,16 +121,24 @@ struct PoolTests {
 
   /// Where the winners are in an NCHW tensor, in the order of the outputs.
   static func places(
-    _ winners: [UInt8], _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry
+    _ words: [Int32], _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry
   ) -> [Int] {
+    let bits = max(1, geometry.kernel - 1), rowWords = (dy.width + 32 / bits - 1) / (32 / bits)
+    /// The last bit that is set of a window's in a row of windows, counted from 1; 0 if none is.
+    func winner(_ row: Int, _ window: Int, _ c: Int) -> Int {
+      let word = UInt32(bitPattern: words[(row * rowWords + window / (32 / bits)) * 16 + c % 16])
+      return (1..<geometry.kernel).last { (word << (window % (32 / bits) * bits + $0 - 1)) >> 31 == 1 } ?? 0
+    }
     var places: [Int] = []
     dy.forEachPlane { n, c in
       for row in 0..<dy.height {
         for column in 0..<dy.width {
-          let pixel = ((c / 16 * dy.batch + n) * dy.height + row) * dy.width + column
-          let winner = Int(winners[pixel * 16 + c % 16])
-          let h = row * geometry.stride - geometry.padding + winner / geometry.kernel
-          let w = column * geometry.stride - geometry.padding + winner % geometry.kernel
+          // A panel has the rows of the input, and then those of the output.
+          let panel = c / 16 * dy.batch * (x.height + dy.height)
+          let rowWinner = winner(panel + dy.batch * x.height + n * dy.height + row, column, c)
+          let h = row * geometry.stride - geometry.padding + rowWinner
+          let columnWinner = winner(panel + n * x.height + h, column, c)
+          let w = column * geometry.stride - geometry.padding + columnWinner
           places.append(((n * x.channels + c) * x.height + h) * x.width + w)
         }
       }
@@ -143,6 +156,29 @@ struct PoolTests {
     #expect(excess(result.dx.values, dx.values) { _ in 1e-6 } < 1)
     #expect(excess(result.accumulated.values, zip(dx.values, x.values).map { $0 + $1 }) { _ in 1e-5 } < 1)
     for threads in [1, 3, 7] { #expect(Self.maximum(x, dy, test.geometry, threads: threads) == result) }
+  }
+
+  @Test("The first NaN of a window is its maximum, also the one that padding has", arguments: Case.all)
+  func maximumOfNaN(_ test: Case) {
+    var (x, dy) = Self.numbers(test)
+    let reference = PoolReference(geometry: test.geometry)
+    for index in stride(from: 3, to: x.values.count, by: 11) { x.values[index] = .nan }
+    for index in stride(from: 5, to: x.values.count, by: 7) { x.values[index] = -.infinity }
+    let y = reference.maximum(x).y, result = Self.maximum(x, dy, test.geometry, threads: 2)
+    #expect(Self.places(result.winners, x, dy, test.geometry) == reference.maximum(x).places)
+    #expect(zip(result.y.values, y.values).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) })
+    #expect(excess(result.dx.values, reference.maximumBackward(x, dy).values) { _ in 1e-6 } < 1)
+    // The bits that stand for padding.
+    let input = Panels(x), output = Panels(resultLike: y)
+    for panel in 0..<input.tensor.panels {
+      let floats = UnsafeMutableBufferPointer(start: input.tensor.panel(panel), count: input.tensor.pixels * 16)
+      for index in floats.indices where floats[index].isNaN { floats[index] = Float(bitPattern: .max) }
+    }
+    let scratch = FloatStorage(count: test.geometry.scratchCount(width: x.width, threads: 1))
+    maxPoolForward(
+      Activation(input.tensor), into: output.tensor, winners: nil, geometry: test.geometry, scratch: scratch.pointer,
+      pool: ThreadPool(threads: 1))
+    #expect(zip(output.values.values, y.values).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) })
   }
 
   @Test("Averages and their gradients agree with the definition", arguments: Case.all, [false, true])

@@ -60,8 +60,8 @@ extension Double: DigestedElement {
   var pattern: UInt64 { isNaN ? Double.nan.bitPattern : bitPattern }
 }
 
-extension UInt8: DigestedElement {
-  var pattern: UInt8 { self }
+extension Int32: DigestedElement {
+  var pattern: Int32 { self }
 }
 
 extension Int: DigestedElement {

@@ -31,20 +31,25 @@ extension Digests {
     let x = memory.tensor(shape), vectors = memory.vectors(shape.channels)
     let y = memory.result(outputs), dy = memory.tensor(outputs), dx = memory.result(shape)
     x.addSpecialValues()
-    let count = PoolGeometry.winnerCount(
-      batch: outputs.batch, height: outputs.height, width: outputs.width, channels: outputs.channels)
-    var winners = [UInt8](repeating: 0xFF, count: count)
+    let count = Winners.count(
+      geometry, batch: shape.batch, height: shape.height, width: shape.width, channels: shape.channels)
+    let words = UnsafeMutableBufferPointer<Int32>.allocate(capacity: count)
+    defer { words.deallocate() }
+    words.initialize(repeating: -1)
+    guard let first = words.baseAddress else { return }
+    let winners = Winners(first, geometry, batch: shape.batch, height: shape.height, width: shape.width)
     let scratch = memory.used(geometry.scratchCount(width: shape.width, threads: pool.threads))
     maxPoolForward(
       Activation(x.panels), into: y.panels, winners: nil, geometry: geometry, scratch: scratch.pointer, pool: pool)
     add("\(name), forward", y.storage)
     maxPoolForward(
-      Activation(x.panels, normalization: vectors.normalization), into: y.panels, winners: &winners,
+      Activation(x.panels, normalization: vectors.normalization), into: y.panels, winners: winners,
       geometry: geometry, scratch: scratch.pointer, pool: pool)
-    add("\(name), normalised forward", y.storage, winners)
+    add("\(name), normalised forward", y.storage, Array(words))
     for accumulate in [false, true] {
       maxPoolBackward(
-        winners: winners, dy.panels, into: dx.panels, accumulate: accumulate, geometry: geometry, pool: pool)
+        winners: winners, dy.panels, into: dx.panels, accumulate: accumulate, geometry: geometry,
+        scratch: scratch.pointer, pool: pool)
       add("\(name), \(accumulate ? "accumulating " : "")backward", dx.storage)
     }
   }

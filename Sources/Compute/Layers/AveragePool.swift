@@ -49,7 +49,7 @@ public func adaptiveAveragePoolScratchCount(
 /// Where the windows of an average pool lie and what their sums are divided by.
 ///
 /// Sums are taken along a row first, and then over the rows.
-private struct AverageWindows {
+struct AverageWindows {
   let rows, columns: PoolAxis
   /// What divides a sum where padding counts.
   private let counting: PoolGeometry?
@@ -71,6 +71,7 @@ private struct AverageWindows {
   static func scratchCount(_ rows: PoolAxis, _ columns: PoolAxis) -> Int {
     max(columns.pixels, columns.windows) * rowWidth
       + max(rows.largestWindow * columns.windows, rows.largestCover * columns.pixels) * rowWidth
+      + WindowRanges.floatCount(columns)
   }
 
   /// Divides one row of outputs, or of their gradients, by the numbers of values that they are means of.
@@ -92,16 +93,16 @@ private struct AverageWindows {
       let panel = blocks.panel(block), width = columns.pixels, outputs = columns.windows
       let source = FloatPointer(x.tensor.panel(panel)), target = y.panel(panel)
       let normalization = x.normalization?.panel(panel)
+      let ranges = WindowRanges(columns, scratch + thread * scratchCount)
       let ring = PoolRing(
-        scratch + thread * scratchCount, line: max(width, outputs), rows: rows.largestWindow,
-        rowFloats: outputs * rowWidth)
+        ranges.end, line: max(width, outputs), rows: rows.largestWindow, rowFloats: outputs * rowWidth)
       blocks.forEachWindow(
         block, sources: { rows.window($0) },
         reduce: { sample, row in
           let line = ring.normalized(source + (sample * rows.pixels + row) * width * rowWidth, width, normalization)
-          sumRanges(line, outputs, columns.commonWindow, into: ring.row(row)) { columns.window($0) }
+          sumRanges(line, outputs, columns.commonWindow, into: ring.row(row)) { ranges[$0] }
         },
-        combine: { sample, row, sources, _ in
+        combine: { sample, row, sources in
           let line = target + (sample * rows.windows + row) * outputs * rowWidth
           ring.forEachSum(sources, outputs) { column, sum in store(sum, line + column * rowWidth) }
           scale(line, by: row, into: line)
@@ -127,7 +128,7 @@ private struct AverageWindows {
             columns.windows(of: $0)
           }
         },
-        combine: { sample, row, sources, _ in
+        combine: { sample, row, sources in
           let line = target + (sample * rows.pixels + row) * width * rowWidth
           ring.forEachSum(sources, width) { column, sum in
             let pixel = line + column * rowWidth
@@ -135,6 +136,30 @@ private struct AverageWindows {
           }
         })
     }
+  }
+}
+
+/// The pixels of the windows of an axis, in the memory of one thread: the divisions that give them would take longer than
+/// the sums.
+private struct WindowRanges {
+  private let bounds: UnsafeMutablePointer<(Int32, Int32)>
+  /// The first float behind them.
+  let end: MutableFloatPointer
+
+  init(_ axis: PoolAxis, _ memory: MutableFloatPointer) {
+    bounds = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: (Int32, Int32).self)
+    end = memory + Self.floatCount(axis)
+    for index in 0..<axis.windows {
+      let range = axis.window(index)
+      bounds[index] = (Int32(truncatingIfNeeded: range.lowerBound), Int32(truncatingIfNeeded: range.upperBound))
+    }
+  }
+
+  static func floatCount(_ axis: PoolAxis) -> Int { dividedUp(2 * axis.windows, rowWidth) * rowWidth }
+
+  @inline(__always) subscript(index: Int) -> Range<Int> {
+    let (lower, upper) = bounds[index]
+    return Int(lower)..<Int(upper)
   }
 }
 

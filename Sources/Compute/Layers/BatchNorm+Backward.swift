@@ -8,17 +8,23 @@ extension BatchNorm {
   /// - Parameters:
   ///   - normalization, inverse: as `finish` or `forward` made them.
   ///   - dgamma, dbeta: [channels], overwritten.
-  ///   - scratch: `scratchCount(pixels:)` floats, their contents lost.
+  ///   - maxPool: the gradient of a max pool behind it, whose `dx` is dz: written some rows at a time, which are summed up
+  ///     while they are in the cache. Nil if dz is there.
+  ///   - scratch: `scratchCount(pixels:)` floats, and behind them what the gradient of the pool needs; their contents lost.
   public func backward(
-    _ y: PanelTensor, dz: PanelTensor, normalization: Normalization, inverse: UnsafePointer<Float>,
-    dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
-    pool: ThreadPool
+    _ y: PanelTensor, dz: PanelTensor, behind maxPool: MaxPoolGradient? = nil, normalization: Normalization,
+    inverse: UnsafePointer<Float>, dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     require(y.channels == channels && dz.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
-    let passes = TwoPasses(panels: panels, rows: y.pixels), channels = self.channels
+    let passes = TwoPasses(y), channels = self.channels
     let sums = GradientSums(scratch, panels: panels, blocks: passes.blocks)
+    let poolScratch = scratch + scratchCount(pixels: y.pixels)
     passes.run(
-      pool,
+      pool, together: maxPool == nil ? 1 : MaxPoolGradient.blocksTogether,
+      prepare: { panel, rows, thread in
+        maxPool?.write(panel, rows.lowerBound / y.width..<rows.upperBound / y.width, poolScratch, thread)
+      },
       first: { panel, block, rows in
         let start = rows.lowerBound * rowWidth
         sums.gather(
@@ -46,7 +52,7 @@ extension BatchNorm {
   /// statistics, as `finishEvaluation` made it. dy = γ g / √(running variance + ε), with g the gradient that passes the ReLU.
   public func backward(_ y: PanelTensor, dz: PanelTensor, fixed normalization: Normalization, pool: ThreadPool) {
     require(y.channels == channels && dz.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
-    let passes = TwoPasses(panels: panels, rows: y.pixels)
+    let passes = TwoPasses(y)
     pool.forEach(panels * passes.blocks) { item, _ in
       let panel = item / passes.blocks, rows = passes.rows(of: item % passes.blocks)
       let start = rows.lowerBound * rowWidth, normalization = normalization.panel(panel)

@@ -4,50 +4,63 @@
 /// schedule, which looks at the number of threads, does not change a result.
 struct TwoPasses {
   let panels, count: Int
+  /// Pixels of a block, whole rows of the image.
+  private let blockRows: Int
 
-  /// Rows of a block: long enough to be worth handing out, short enough that a few panels keep many threads busy.
-  static let blockRows = 512
-  /// Rows up to which a thread's own panels, two tensors of them, stay in a shared cache of a few MiB a thread.
+  /// Pixels of a block at most, but for longer rows: long enough to be worth handing out, short enough that a few panels
+  /// keep many threads busy.
+  private static let mostRows = 512
+  /// Pixels up to which a thread's own panels, two tensors of them, stay in a shared cache of a few MiB a thread.
   private static let rowsOfOneThread = 1 << 16
 
-  init(panels: Int, rows: Int) { (self.panels, count) = (panels, rows) }
+  init(_ tensor: PanelTensor) {
+    (panels, count) = (tensor.panels, tensor.pixels)
+    blockRows = max(1, Self.mostRows / tensor.width) * tensor.width
+  }
 
   /// Blocks of each panel.
-  var blocks: Int { dividedUp(count, Self.blockRows) }
+  var blocks: Int { dividedUp(count, blockRows) }
 
-  /// The rows of a block.
+  /// Blocks that a panel of this many pixels has at most: one is larger than half of the longest.
+  static func mostBlocks(pixels: Int) -> Int { dividedUp(pixels, mostRows / 2) }
+
+  /// The pixels of a block.
   @inline(__always) func rows(of block: Int) -> Range<Int> {
-    block * Self.blockRows..<min(count, (block + 1) * Self.blockRows)
+    block * blockRows..<min(count, (block + 1) * blockRows)
   }
 
   /// Calls `first` for all blocks of a panel, then `between`, then `second` for all its blocks from the last to the first:
-  /// what was read last is in the cache still.
+  /// what was read last is in the cache still. Before `first`, calls `prepare` once for so many blocks together.
   ///
   /// Each thread takes panels of its own as long as there is one for every thread; the threads share the rest, and those
   /// that are too large to be in the cache several at a time.
   @inline(__always)
   func run(
-    _ pool: ThreadPool, first: (_ panel: Int, _ block: Int, _ rows: Range<Int>) -> Void,
+    _ pool: ThreadPool, together: Int, prepare: (_ panel: Int, _ rows: Range<Int>, _ thread: Int) -> Void,
+    first: (_ panel: Int, _ block: Int, _ rows: Range<Int>) -> Void,
     between: (_ panel: Int) -> Void, second: (_ panel: Int, _ block: Int, _ rows: Range<Int>) -> Void
   ) {
-    let blocks = self.blocks, isLarge = count > Self.rowsOfOneThread
+    let blocks = self.blocks, isLarge = count > Self.rowsOfOneThread, groups = dividedUp(blocks, together)
+    @inline(__always) func begin(_ panel: Int, _ group: Int, _ thread: Int) {
+      let members = group * together..<min(blocks, (group + 1) * together)
+      prepare(panel, rows(of: members.lowerBound).lowerBound..<rows(of: members.upperBound - 1).upperBound, thread)
+      for block in members { first(panel, block, rows(of: block)) }
+    }
     let ownPanels = isLarge && pool.threads > 1 ? 0 : panels / pool.threads * pool.threads
-    pool.forEach(ownPanels) { panel, _ in
-      for block in 0..<blocks { first(panel, block, rows(of: block)) }
+    pool.forEach(ownPanels) { panel, thread in
+      for group in 0..<groups { begin(panel, group, thread) }
       between(panel)
       for block in (0..<blocks).reversed() { second(panel, block, rows(of: block)) }
     }
     var start = ownPanels
     while start < panels {
-      let together = isLarge ? 1 : panels - start
-      pool.forEach(together * blocks) { item, _ in
-        first(start + item / blocks, item % blocks, rows(of: item % blocks))
-      }
-      for panel in start..<start + together { between(panel) }
-      pool.forEach(together * blocks, reversed: true) { item, _ in
+      let shared = isLarge ? 1 : panels - start
+      pool.forEach(shared * groups) { item, thread in begin(start + item / groups, item % groups, thread) }
+      for panel in start..<start + shared { between(panel) }
+      pool.forEach(shared * blocks, reversed: true) { item, _ in
         second(start + item / blocks, item % blocks, rows(of: item % blocks))
       }
-      start += together
+      start += shared
     }
   }
 }

@@ -20,9 +20,8 @@ public struct BatchNorm: Sendable {
 
   /// Floats of scratch that `forward` and `backward` need for a tensor of this many pixels, all samples together.
   public func scratchCount(pixels: Int) -> Int {
-    let passes = TwoPasses(panels: panels, rows: pixels)
-    return max(
-      Moments.floatCount(panels: panels, blocks: passes.blocks), GradientSums.floatCount(panels, passes.blocks))
+    let blocks = TwoPasses.mostBlocks(pixels: pixels)
+    return max(Moments.floatCount(panels: panels, blocks: blocks), GradientSums.floatCount(panels, blocks))
   }
 
   // MARK: Statistics
@@ -89,7 +88,7 @@ public struct BatchNorm: Sendable {
     variance: UnsafeMutablePointer<Double>, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     require(y.channels == channels && z.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
-    let passes = TwoPasses(panels: panels, rows: y.pixels)
+    let passes = TwoPasses(y)
     let moments = Moments(records: scratch, panels: panels, blocks: passes.blocks)
     pool.forEach(panels * passes.blocks) { item, _ in
       let panel = item / passes.blocks, block = item % passes.blocks, rows = passes.rows(of: block)
@@ -104,7 +103,7 @@ public struct BatchNorm: Sendable {
   /// Writes z, given its normalisation. `z` may be the same memory as `y`.
   public func evaluate(_ y: PanelTensor, normalization: Normalization, into z: PanelTensor, pool: ThreadPool) {
     require(y.channels == channels && z.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
-    let passes = TwoPasses(panels: panels, rows: y.pixels)
+    let passes = TwoPasses(y)
     // From the end: what a pass over y read last is in the cache still.
     pool.forEach(panels * passes.blocks, reversed: true) { item, _ in
       let panel = item / passes.blocks, rows = passes.rows(of: item % passes.blocks)

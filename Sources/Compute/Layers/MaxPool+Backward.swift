@@ -1,184 +1,229 @@
+import CPlatform
+
 /// Gives each output's gradient to the pixel that won its window.
 ///
-/// Each pixel of `dx` is written once, with the sum over the windows that it won, in their order.
+/// A pixel's sum is taken over the windows in each column of windows first, from the top, and then over the columns.
 ///
 /// - Parameters:
 ///   - winners: as `maxPoolForward` wrote them.
 ///   - accumulate: adds to `dx` instead of overwriting it.
+///   - scratch: `geometry.scratchCount` floats, their contents lost.
 public func maxPoolBackward(
-  winners: UnsafePointer<UInt8>, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry,
-  pool: ThreadPool
+  winners: Winners, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry,
+  scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
-  geometry.check(dx, dy)
-  require(geometry.kernel <= 16, "a byte says which pixel of a window is the largest")
+  let gradient = MaxPoolGradient(winners: winners, dy, into: dx, accumulate: accumulate, geometry: geometry)
   let blocks = PoolBlocks(dx)
-  pool.forEach(blocks.count) { block, _ in
-    let panel = blocks.panel(block)
-    blocks.forEachRow(block) { sample, row in
-      let windows = sample * dy.height * dy.width * rowWidth
-      let line = WinnerLine(
-        winners: winners + panel * dy.pixels * rowWidth + windows, dy: FloatPointer(dy.panel(panel)) + windows,
-        dx: dx.panel(panel) + (sample * dx.height + row) * dx.width * rowWidth, row: row + geometry.padding,
-        padding: geometry.padding, outputHeight: dy.height, outputWidth: dy.width, width: dx.width,
-        accumulate: accumulate)
-      line.write(geometry)
+  pool.forEach(blocks.count) { block, thread in gradient.write(blocks.panel(block), blocks.rows(block), scratch, thread)
+  }
+}
+
+/// The gradient of a max pool, of which a caller may have some rows at a time.
+public struct MaxPoolGradient: Sendable {
+  private let winners: Winners
+  private let dy, dx: PanelTensor
+  private let accumulate: Bool
+  private let geometry: PoolGeometry
+  private let scratchCount: Int
+
+  /// Blocks of a batch norm before the pool whose rows are written at once: with the batch norm's input about a
+  /// second-level cache, and so many rows that those of the windows above, which are done again, are few.
+  static let blocksTogether = 8
+
+  /// What `maxPoolBackward` is told.
+  public init(winners: Winners, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry) {
+    geometry.check(dx, dy)
+    (self.winners, self.dy, self.dx) = (winners, dy, dx)
+    (self.accumulate, self.geometry) = (accumulate, geometry)
+    scratchCount = MaxPoolScratch.floatCount(geometry, width: dx.width)
+  }
+
+  /// Writes consecutive rows of a panel of `dx`; rows of all samples follow one another.
+  ///
+  /// - Parameter scratch: that of all threads.
+  func write(_ panel: Int, _ rows: Range<Int>, _ scratch: MutableFloatPointer, _ thread: Int) {
+    let scratch = MaxPoolScratch(scratch + thread * scratchCount, geometry, width: dx.width)
+    let axis = PoolAxis(geometry, pixels: dx.height)
+    var (sample, row) = rows.lowerBound.quotientAndRemainder(dividingBy: dx.height)
+    var next = -1
+    for _ in rows {
+      if next < 0 || row == 0 {
+        next = axis.windows(of: row).lowerBound
+        scratch.clear()
+      }
+      let paddedRow = row + geometry.padding
+      // Also those below the last, which give nothing.
+      while next * geometry.stride <= paddedRow {
+        add(panel, sample, next, scratch)
+        next += 1
+      }
+      finish(panel, sample, row, scratch)
+      row += 1
+      if row == dx.height { (sample, row) = (sample + 1, 0) }
+    }
+  }
+
+  /// Gives the gradients of a row of windows to what the rows under them were reduced to.
+  private func add(_ panel: Int, _ sample: Int, _ row: Int, _ scratch: MaxPoolScratch) {
+    let exists = row < dy.height
+    RowParts(
+      dy: exists
+        ? FloatPointer(dy.panel(panel)) + (sample * dy.height + row) * dy.width * rowWidth
+        : FloatPointer(scratch.before),
+      winners: UnsafePointer(exists ? winners.rows(panel, sample, row) : scratch.words), scratch: scratch,
+      first: row * geometry.stride, windows: dy.width
+    ).add(geometry)
+  }
+
+  /// Gives those of what a row was reduced to to its pixels.
+  private func finish(_ panel: Int, _ sample: Int, _ row: Int, _ scratch: MaxPoolScratch) {
+    let paddedRow = row + geometry.padding, isInWindows = paddedRow % geometry.stride < geometry.kernel
+    ColumnParts(
+      gradient: FloatPointer(isInWindows ? scratch.row(paddedRow) : scratch.before),
+      winners: UnsafePointer(winners.columns(panel, sample, row)),
+      dx: dx.panel(panel) + (sample * dx.height + row) * dx.width * rowWidth, line: scratch.line, width: dx.width,
+      windows: dy.width, padding: geometry.padding
+    ).write(geometry, accumulate: accumulate)
+  }
+}
+
+/// The gradients of a row of windows, given to the rows that won: to what these were reduced to.
+private struct RowParts {
+  let dy: FloatPointer
+  let winners: UnsafePointer<Int32>
+  let scratch: MaxPoolScratch
+  /// The first row of the windows, counted with the padding above.
+  let first: Int
+  let windows: Int
+
+  func add(_ geometry: PoolGeometry) {
+    switch (geometry.kernel, geometry.stride) {
+    case (3, 1): addThreeByOne()
+    case (3, 2): addThreeByTwo()
+    case (2, 2): addTwoByTwo()
+    default: addAny(geometry)
+    }
+  }
+
+  // Literal sizes, as in the forward pass.
+  @inline(never) private func addThreeByOne() { add(3, 1) }
+  @inline(never) private func addThreeByTwo() { add(3, 2) }
+  @inline(never) private func addTwoByTwo() { add(2, 2) }
+  @inline(never) private func addAny(_ geometry: PoolGeometry) { add(geometry.kernel, geometry.stride) }
+
+  /// A row that windows above have too has a sum; the others are written for the first time.
+  @inline(__always)
+  private func add(_ kernel: Int, _ stride: Int) {
+    let lines = (scratch.row(first), scratch.row(first + 1), scratch.row(first + 2))
+    var window = 0, source = winners
+    while window < windows {
+      let end = min(windows, window + WinnerWord.windows(kernel))
+      var word = WinnerWord(source)
+      while window < end {
+        platform_prefetch(dy + (window + windows) * rowWidth)
+        word.split(load(dy + window * rowWidth), kernel: kernel) { index, part in
+          let line = index == 0 ? lines.0 : index == 1 ? lines.1 : index == 2 ? lines.2 : scratch.row(first + index)
+          let target = line + window * rowWidth
+          store(index + stride < kernel ? load(target) + part : part, target)
+        }
+        window += 1
+      }
+      source += rowWidth
     }
   }
 }
 
-/// One row of pixels of the input and the windows that may have given to it.
-private struct WinnerLine {
-  let winners: UnsafePointer<UInt8>
-  let dy: FloatPointer
+/// The gradients of what a row of the input was reduced to, given to the pixels that won.
+private struct ColumnParts {
+  let gradient: FloatPointer
+  let winners: UnsafePointer<Int32>
   let dx: MutableFloatPointer
-  /// Its place with the padding above it.
-  let row: Int
-  let padding, outputHeight, outputWidth, width: Int
-  let accumulate: Bool
+  /// The sums of the row's pixels and those of the padding, [pixels][16], where they do not stay in registers.
+  let line: MutableFloatPointer
+  let width, windows, padding: Int
 
-  @inline(__always)
-  func write(_ geometry: PoolGeometry) {
-    switch (geometry.kernel, geometry.stride, row % geometry.stride) {
-    case (3, 1, _): writeThreeByOne()
-    case (3, 2, 0): writeThreeByTwo()
-    case (3, 2, _): writeThreeByTwoBetween()
-    case (2, 2, _): writeTwoByTwo()
-    case (let kernel, let stride, _): writeAny(kernel, stride)
+  func write(_ geometry: PoolGeometry, accumulate: Bool) {
+    switch (geometry.kernel, geometry.stride, accumulate) {
+    case (3, 1, false): writeThreeByOne()
+    case (3, 1, true): addThreeByOne()
+    case (3, 2, false): writeThreeByTwo()
+    case (3, 2, true): addThreeByTwo()
+    case (2, 2, false): writeTwoByTwo()
+    default: writeAny(geometry, accumulate: accumulate)
     }
   }
 
-  // Literal sizes and phases, for which the compiler unrolls the loops over the windows; a function for each, as in the
-  // forward pass.
-  @inline(never) private func writeThreeByOne() { write(3, 1, phase: 0) }
-  @inline(never) private func writeThreeByTwo() { write(3, 2, phase: 0) }
-  @inline(never) private func writeThreeByTwoBetween() { write(3, 2, phase: 1) }
-  @inline(never) private func writeTwoByTwo() {
-    if row % 2 == 0 { write(2, 2, phase: 0) } else { write(2, 2, phase: 1) }
-  }
-  @inline(never) private func writeAny(_ kernel: Int, _ stride: Int) { write(kernel, stride, phase: row % stride) }
+  @inline(never) private func writeThreeByOne() { write(3, 1, accumulate: false) }
+  @inline(never) private func addThreeByOne() { write(3, 1, accumulate: true) }
+  @inline(never) private func writeThreeByTwo() { write(3, 2, accumulate: false) }
+  @inline(never) private func addThreeByTwo() { write(3, 2, accumulate: true) }
+  @inline(never) private func writeTwoByTwo() { write(2, 2, accumulate: false) }
 
-  /// A pixel at `stride · base + phase` is pixel `phase + i · stride` of window `base − i`, along both axes.
+  /// For windows of two or three pixels, at most three apart: sums that are not complete stay in registers.
   @inline(__always)
-  private func write(_ kernel: Int, _ stride: Int, phase rowPhase: Int) {
-    let rowBase = row / stride
-    @inline(__always) func put(_ columnBase: Int, isInner: Bool) {
-      for columnPhase in 0..<stride {
-        let pixel = columnBase * stride + columnPhase - padding
-        guard isInner || (pixel >= 0 && pixel < width) else { continue }
-        var sum = Row.zero
-        for i in (0..<max(0, (kernel - 1 - rowPhase + stride) / stride)).reversed() {
-          guard rowBase - i >= 0 && rowBase - i < outputHeight else { continue }
-          for j in (0..<max(0, (kernel - 1 - columnPhase + stride) / stride)).reversed() {
-            guard isInner || (columnBase - j >= 0 && columnBase - j < outputWidth) else { continue }
-            let window = ((rowBase - i) * outputWidth + columnBase - j) * rowWidth
-            let place = (rowPhase + i * stride) * kernel + columnPhase + j * stride
-            let won = loadPlaces(winners + window) .== SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: place))
-            sum += choose(won, load(dy + window), Row.zero)
+  private func write(_ kernel: Int, _ stride: Int, accumulate: Bool) {
+    // The sums of the next window's first pixels.
+    var first = Row.zero, second = Row.zero
+    @inline(__always) func finish(_ sum: Row, _ pixel: Int, isInner: Bool) {
+      guard isInner || (pixel >= 0 && pixel < width) else { return }
+      put(sum, pixel, accumulate: accumulate)
+    }
+    @inline(__always) func add(_ parts: (Row, Row, Row), _ window: Int, isInner: Bool) {
+      let start = window * stride - padding
+      finish(stride < kernel ? first + parts.0 : parts.0, start, isInner: isInner)
+      if stride == 2 { finish(parts.1, start + 1, isInner: isInner) }
+      (first, second) = stride == 1 ? (second + parts.1, parts.2) : (parts.2, .zero)
+    }
+    // Those whose complete pixels all exist.
+    let inner = dividedUp(padding, stride)..<max(dividedUp(padding, stride), (width + padding - stride) / stride + 1)
+    var window = 0, source = winners
+    while window < windows {
+      let end = min(windows, window + WinnerWord.windows(kernel))
+      var word = WinnerWord(source)
+      @inline(__always) func addNext(isInner: Bool) {
+        var parts = (Row.zero, Row.zero, Row.zero)
+        word.split(load(gradient + window * rowWidth), kernel: kernel) { index, part in
+          switch index {
+          case 0: parts.0 = part
+          case 1: parts.1 = part
+          default: parts.2 = part
           }
         }
-        let target = dx + pixel * rowWidth
-        store(accumulate ? load(target) + sum : sum, target)
+        add(parts, window, isInner: isInner)
+        window += 1
+      }
+      while window < min(end, inner.lowerBound) { addNext(isInner: false) }
+      while window < min(end, inner.upperBound) {
+        let next = dx + (window * stride + width) * rowWidth
+        platform_prefetch_to_write(next)
+        if stride == 2 { platform_prefetch_to_write(next + rowWidth) }
+        addNext(isInner: true)
+      }
+      while window < end { addNext(isInner: false) }
+      source += rowWidth
+    }
+    while window * stride - padding < width {
+      add((.zero, .zero, .zero), window, isInner: false)
+      window += 1
+    }
+  }
+
+  @inline(never) private func writeAny(_ geometry: PoolGeometry, accumulate: Bool) {
+    clearRows(line, width + padding + geometry.kernel)
+    var word = WinnerWord()
+    for window in 0..<windows {
+      let place = window % WinnerWord.windows(geometry.kernel)
+      if place == 0 { word = WinnerWord(winners + window / WinnerWord.windows(geometry.kernel) * rowWidth) }
+      word.split(load(gradient + window * rowWidth), kernel: geometry.kernel) { index, part in
+        let target = line + (window * geometry.stride + index) * rowWidth
+        store(load(target) + part, target)
       }
     }
-    let bases = (width - 1 + padding) / stride + 1
-    let first = min(bases, max((kernel - 1) / stride, dividedUp(padding, stride)))
-    let end = max(first, min(outputWidth, (width + padding) / stride))
-    var base = 0
-    while base < bases {
-      guard base == first && first < end else {
-        put(base, isInner: false)
-        base += 1
-        continue
-      }
-      if kernel == 3 && stride < 3 && Lanes.scalarCount == rowWidth {
-        if stride == 1 { slide(1, 0, first..<end) } else { slideByTwo(rowPhase, first..<end) }
-      } else {
-        for base in first..<end { put(base, isInner: true) }
-      }
-      base = end
-    }
+    for pixel in 0..<width { put(load(line + (pixel + padding) * rowWidth), pixel, accumulate: accumulate) }
   }
 
-  /// With any phase: for literal ones, the compiler would load some windows through masks again.
-  @inline(never) private func slideByTwo(_ rowPhase: Int, _ bases: Range<Int>) { slide(2, rowPhase, bases) }
-
-  /// The same where all of the windows' columns exist, for windows of three pixels: windows stay in registers for all of
-  /// the pixels that they share.
-  ///
-  /// For processors whose registers hold a row: what is loaded for one pixel alone, the compiler has them load through the
-  /// mask of those that won; such loads wait for memory, and the whole takes twice as long.
-  @inline(__always)
-  private func slide(_ stride: Int, _ rowPhase: Int, _ bases: Range<Int>) {
-    let rowBase = row / stride
-    /// The windows that are i rows above the base.
-    @inline(__always) func line(_ i: Int) -> WindowLine {
-      let window = rowBase - i, exists = window >= 0 && window < outputHeight
-      // Where there are none, some others with a place that no byte can be.
-      let first = (min(max(window, 0), outputHeight - 1) * outputWidth + bases.lowerBound) * rowWidth
-      return WindowLine(
-        winners + first, dy + first, place: exists ? (rowPhase + i * stride) * 3 : 256, columns: 2 / stride)
-    }
-    var above = line(2), middle = line(1), below = line(0)
-    let count = (2 - rowPhase) / stride
-    @inline(__always) func put(_ pixel: Int, _ columnPhase: Int) {
-      var sum = Row.zero
-      if count == 2 { above.add(to: &sum, stride, columnPhase) }
-      if count >= 1 { middle.add(to: &sum, stride, columnPhase) }
-      below.add(to: &sum, stride, columnPhase)
-      let target = dx + pixel * rowWidth
-      store(accumulate ? load(target) + sum : sum, target)
-    }
-    for base in bases {
-      let offset = (base - bases.lowerBound) * rowWidth, pixel = base * stride - padding
-      if count == 2 { above.move(to: offset) }
-      if count >= 1 { middle.move(to: offset) }
-      below.move(to: offset)
-      put(pixel, 0)
-      if stride == 2 { put(pixel + 1, 1) }
-    }
+  @inline(__always) private func put(_ sum: Row, _ pixel: Int, accumulate: Bool) {
+    let target = dx + pixel * rowWidth
+    store(accumulate ? load(target) + sum : sum, target)
   }
-}
-
-/// A row of windows of three pixels, of which those over one pixel are in registers.
-private struct WindowLine {
-  private let winners: UnsafePointer<UInt8>
-  private let dy: FloatPointer
-  private let place: Int
-  /// Those at the base and before it.
-  private var last = Row.zero, second = Row.zero, first = Row.zero
-  private var lastPlaces = SIMD16<Int32>.zero, secondPlaces = SIMD16<Int32>.zero, firstPlaces = SIMD16<Int32>.zero
-
-  /// - Parameters:
-  ///   - place: of the row's first pixel in these windows.
-  ///   - columns: windows before the base that have its pixel.
-  @inline(__always)
-  init(_ winners: UnsafePointer<UInt8>, _ dy: FloatPointer, place: Int, columns: Int) {
-    (self.winners, self.dy, self.place) = (winners, dy, place)
-    if columns == 2 { move(to: -2 * rowWidth) }
-    move(to: -rowWidth)
-  }
-
-  @inline(__always) mutating func move(to offset: Int) {
-    (first, second, last) = (second, last, load(dy + offset))
-    (firstPlaces, secondPlaces, lastPlaces) = (secondPlaces, lastPlaces, loadPlaces(winners + offset))
-  }
-
-  /// Adds what windows give to the pixel at a phase, window after window.
-  @inline(__always) func add(to sum: inout Row, _ stride: Int, _ phase: Int) {
-    @inline(__always) func add(_ gradient: Row, _ places: SIMD16<Int32>, _ column: Int) {
-      let won = places .== SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: place + column))
-      sum += choose(won, gradient, Row.zero)
-    }
-    if stride == 1 { add(first, firstPlaces, 2) }
-    if phase + stride < 3 { add(second, secondPlaces, phase + stride) }
-    add(last, lastPlaces, phase)
-  }
-}
-
-/// Sixteen bytes as integers.
-@inline(__always) private func loadPlaces(_ pointer: UnsafePointer<UInt8>) -> SIMD16<Int32> {
-  // One instruction; a vector's initializer may stay a call.
-  var places = SIMD16<Int32>.zero
-  for lane in 0..<rowWidth { places[lane] = Int32(truncatingIfNeeded: pointer[lane]) }
-  return places
 }

@@ -40,13 +40,8 @@ public struct PoolGeometry: Hashable, Sendable {
 
   /// Floats of scratch that the kernels of a pool need for an input of this width.
   public func scratchCount(width: Int, threads: Int) -> Int {
-    let outputs = outputSize(width)
-    return threads * rowWidth * (max(width, outputs) + max(2 * kernel * outputs, dividedUp(kernel, stride) * width))
-  }
-
-  /// Bytes of the winners that a max pool keeps for its backward pass, given the shape of its output.
-  public static func winnerCount(batch: Int, height: Int, width: Int, channels: Int) -> Int {
-    dividedUp(channels, rowWidth) * batch * height * width * rowWidth
+    let axis = PoolAxis(self, pixels: width)
+    return threads * max(AverageWindows.scratchCount(axis, axis), MaxPoolScratch.floatCount(self, width: width))
   }
 
   func check(_ x: PanelTensor, _ y: PanelTensor) {

@@ -1,3 +1,5 @@
+import CPlatform
+
 /// Where the windows of a pool lie along one axis.
 struct PoolAxis {
   /// Pixels of the input.
@@ -76,31 +78,40 @@ struct PoolBlocks {
   /// The panel of a block.
   @inline(__always) func panel(_ block: Int) -> Int { block / blocksOfPanel }
 
+  /// The rows of a block.
+  @inline(__always) func rows(_ block: Int) -> Range<Int> {
+    let first = block % blocksOfPanel * blockRows
+    return first..<min(rows, first + blockRows)
+  }
+
   /// Calls a body for each row of a block.
   @inline(__always) func forEachRow(_ block: Int, _ body: (_ sample: Int, _ row: Int) -> Void) {
-    let first = block % blocksOfPanel * blockRows
-    for row in first..<min(rows, first + blockRows) { body(row / height, row % height) }
+    let rows = rows(block)
+    var (sample, row) = rows.lowerBound.quotientAndRemainder(dividingBy: height)
+    for _ in rows {
+      body(sample, row)
+      row += 1
+      if row == height { (sample, row) = (sample + 1, 0) }
+    }
   }
 
   /// Calls `reduce` once for each row of the source that a block needs, and then, for each row of the target, `combine`
   /// with the range of those rows that it is made of: rows that several targets need are reduced once.
   ///
-  /// Both ends of the ranges grow with the target's row. Where `leavesLast` says so of a range, `combine` is to reduce the
-  /// last row itself if that is needed for the first time.
+  /// Both ends of the ranges grow with the target's row.
   @inline(__always)
   func forEachWindow(
-    _ block: Int, sources: (_ row: Int) -> Range<Int>, leavesLast: (_ sources: Range<Int>) -> Bool = { _ in false },
-    reduce: (_ sample: Int, _ row: Int) -> Void,
-    combine: (_ sample: Int, _ row: Int, _ sources: Range<Int>, _ isLastLeft: Bool) -> Void
+    _ block: Int, sources: (_ row: Int) -> Range<Int>, reduce: (_ sample: Int, _ row: Int) -> Void,
+    combine: (_ sample: Int, _ row: Int, _ sources: Range<Int>) -> Void
   ) {
     var current = -1, next = 0
     forEachRow(block) { sample, row in
       let range = sources(row)
       if sample != current { (current, next) = (sample, range.lowerBound) }
-      let first = max(next, range.lowerBound), isLastLeft = first < range.upperBound && leavesLast(range)
-      for source in first..<max(first, isLastLeft ? range.upperBound - 1 : range.upperBound) { reduce(sample, source) }
+      let first = max(next, range.lowerBound)
+      for source in first..<max(first, range.upperBound) { reduce(sample, source) }
       next = max(next, range.upperBound)
-      combine(sample, row, range, isLastLeft)
+      combine(sample, row, range)
     }
   }
 }
@@ -133,6 +144,8 @@ struct PoolRing {
   /// A line of pixels as it is seen: as it is stored, or a normalised copy of it.
   @inline(__always)
   func normalized(_ pixels: FloatPointer, _ count: Int, _ normalization: PanelNormalization?) -> FloatPointer {
+    // Rows to come: few of them are summed at a time, and memory is slower than the sums.
+    for pixel in 0..<count { platform_prefetch(pixels + (4 * count + pixel) * rowWidth) }
     guard normalization != nil else { return pixels }
     copyRows(pixels, count, normalization: normalization, into: line)
     return FloatPointer(line)

@@ -49,27 +49,24 @@ public struct ImagePhases: Hashable, Sendable {
     }
   }
 
-  /// Sixteen columns at a time, of which each lane is a row until they are transposed.
   private func loadRow(_ sample: FloatPointer, _ row: Int, _ images: Images, into target: MutableFloatPointer) {
-    withTransposeBlock { block in
-      clearRows(block, rowWidth)
-      // Those with all of their pixels inside the image. The last sixteen may overlap those before.
-      let whole = (images.width - left) / 2
-      var column = left
-      while column < left + whole {
-        guard whole >= rowWidth else { break }
-        let first = min(column, left + whole - rowWidth)
-        forEachLine(sample, row, images) { line, lane, step in
-          let pixels = line + 2 * first - left
-          let both = UnsafeRawPointer(pixels).loadUnaligned(as: SIMD32<Float>.self)
-          store(both.evenHalf, block + lane * rowWidth)
-          store(both.oddHalf, block + (lane + step) * rowWidth)
-        }
-        transpose16(block, rowWidth, into: target + first * rowWidth, rowWidth)
-        column = first + rowWidth
+    // Columns whose pixels all exist, of images of three colours, in the order of `index`.
+    var inner = left..<left
+    let firstRow = 2 * row - top
+    if images.channels == 3 && firstRow >= 0 && firstRow + 1 < images.height {
+      inner = left..<left + (images.width - left) / 2
+      let area = images.height * images.width
+      let even0 = sample + firstRow * images.width - left, even1 = even0 + area, even2 = even1 + area
+      let odd0 = even0 + images.width, odd1 = even1 + images.width, odd2 = even2 + images.width
+      for column in inner {
+        let c = 2 * column, d = c + 1
+        store(
+          Row(
+            odd0[c], odd1[c], odd2[c], even0[c], even1[c], even2[c], even0[d], even1[d], even2[d], odd0[d], odd1[d],
+            odd2[d], 0, 0, 0, 0), target + column * rowWidth)
       }
-      for edge in 0..<width where edge < left || edge >= column { loadPixel(sample, row, edge, images, into: target) }
     }
+    for edge in 0..<width where !inner.contains(edge) { loadPixel(sample, row, edge, images, into: target) }
   }
 
   private func loadPixel(

@@ -69,7 +69,7 @@ struct PanelNormalization {
   /// A pixel's value; NaN stays NaN.
   @inline(__always) func callAsFunction(_ y: Row) -> Row {
     let value = shift.addingProduct(y - center, scale)
-    return value.replacing(with: floor, where: value .< floor)
+    return choose(value .< floor, floor, value)
   }
 
   /// Where the gradient passes: not where the floor cut.

@@ -21,9 +21,10 @@ extension Executor {
     case .relu(let x, let y):
       reluForward(tensor(x, batch), into: tensor(y, batch), pool: pool)
     case .maxPool(let geometry, let x, let y, let winners):
+      let x = activation(x, batch)
       maxPoolForward(
-        activation(x, batch), into: tensor(y, batch), winners: winners.map(bytes), geometry: geometry,
-        scratch: scratch, pool: pool)
+        x, into: tensor(y, batch), winners: winners.map { self.winners($0, geometry, of: x.tensor) },
+        geometry: geometry, scratch: scratch, pool: pool)
     case .averagePool(let geometry, let countsPadding, let x, let y):
       averagePoolForward(
         activation(x, batch), into: tensor(y, batch), geometry: geometry, countsPadding: countsPadding,

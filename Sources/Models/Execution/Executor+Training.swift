@@ -83,24 +83,21 @@ extension Executor {
       if layer.isFrozen {
         layer.batchNorm.backward(y, dz: dz, fixed: normalization(layer), pool: pool)
       } else {
-        normBackward(layer, y, dz, panels: 0..<dz.panels, leaf)
+        normBackward(layer, y, dz, leaf)
       }
     case .maxPoolAndBatchNormGradients(let geometry, let winners, let dy, let index, let y, let dz):
-      let y = tensor(y, batch), dy = tensor(dy, batch), dz = tensor(dz, batch), winners = bytes(winners)
-      let together = max(1, Self.cachedFloats / (2 * 16 * dz.pixels))
-      for first in stride(from: 0, to: dz.panels, by: together) {
-        let panels = first..<min(dz.panels, first + together)
-        maxPoolBackward(
-          winners: winners + first * 16 * dy.pixels, dy.part(panels), into: dz.part(panels), accumulate: false,
-          geometry: geometry, pool: pool)
-        normBackward(plan.batchNorms[index], y, dz, panels: panels, leaf)
-      }
+      let dz = tensor(dz, batch)
+      let gradient = MaxPoolGradient(
+        winners: self.winners(winners, geometry, of: dz), tensor(dy, batch), into: dz, accumulate: false,
+        geometry: geometry)
+      normBackward(plan.batchNorms[index], tensor(y, batch), dz, behind: gradient, leaf)
     case .reluGradient(let y, let dy):
       reluBackward(tensor(y, batch), tensor(dy, batch), pool: pool)
     case .maxPoolGradient(let geometry, let winners, let dy, let dx, let accumulate):
+      let dx = tensor(dx, batch)
       maxPoolBackward(
-        winners: bytes(winners), tensor(dy, batch), into: tensor(dx, batch), accumulate: accumulate,
-        geometry: geometry, pool: pool)
+        winners: self.winners(winners, geometry, of: dx), tensor(dy, batch), into: dx, accumulate: accumulate,
+        geometry: geometry, scratch: scratch, pool: pool)
     case .averagePoolGradient(let geometry, let countsPadding, let dy, let dx, let accumulate):
       averagePoolBackward(
         tensor(dy, batch), into: tensor(dx, batch), accumulate: accumulate, geometry: geometry,
@@ -122,21 +119,17 @@ extension Executor {
     }
   }
 
-  /// Floats of panels that are gone through several times while they are in the caches: 16 MiB.
-  private static let cachedFloats = 1 << 22
-
-  /// The gradient of some panels' batch norm.
+  /// The gradient of a batch norm, and of the max pool behind it if its gradient is still to come.
   private func normBackward(
-    _ layer: Plan.BatchNormLayer, _ y: PanelTensor, _ dz: PanelTensor, panels: Range<Int>, _ leaf: Leaf
+    _ layer: Plan.BatchNormLayer, _ y: PanelTensor, _ dz: PanelTensor, behind maxPool: MaxPoolGradient? = nil,
+    _ leaf: Leaf
   ) {
-    let first = panels.lowerBound * 16, gradient = dz.part(panels)
     func place(_ gradient: Int?) -> UnsafeMutablePointer<Float> {
-      gradient.map { leaf.gradient + $0 + first } ?? floats(layer.discarded)
+      gradient.map { leaf.gradient + $0 } ?? floats(layer.discarded)
     }
-    BatchNorm(channels: gradient.channels, epsilon: layer.batchNorm.epsilon).backward(
-      y.part(panels), dz: gradient, normalization: normalization(layer).panels(from: panels.lowerBound),
-      inverse: floats(layer.inverse) + first, dgamma: place(layer.trainedScale), dbeta: place(layer.trainedShift),
-      scratch: scratch, pool: pool)
+    layer.batchNorm.backward(
+      y, dz: dz, behind: maxPool, normalization: normalization(layer), inverse: floats(layer.inverse),
+      dgamma: place(layer.trainedScale), dbeta: place(layer.trainedShift), scratch: scratch, pool: pool)
   }
 
   /// Makes a batch norm's normalisation of the moments that were just gathered.
@@ -170,12 +163,5 @@ extension Executor {
     case .aux1: leaf.statistics[layout.auxLosses[0]] = result.lossSum
     case .aux2: leaf.statistics[layout.auxLosses[1]] = result.lossSum
     }
-  }
-}
-
-extension PanelTensor {
-  /// Some whole panels with all their channels.
-  fileprivate func part(_ range: Range<Int>) -> PanelTensor {
-    panels(range, channels: min(channels, range.upperBound * 16) - range.lowerBound * 16)
   }
 }

@@ -220,10 +220,11 @@ public final class Executor {
   /// A place in the plan's memory.
   func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { memory.pointer + offset }
 
-  /// The memory of a slot that holds a pool's winners.
-  func bytes(_ slot: Int) -> UnsafeMutablePointer<UInt8> {
+  /// The winners of a max pool of a tensor, in the slot that holds them.
+  func winners(_ slot: Int, _ geometry: PoolGeometry, of x: PanelTensor) -> Winners {
     let slot = plan.slots[slot]
-    return UnsafeMutableRawPointer(floats(slot.offset)).bindMemory(to: UInt8.self, capacity: 4 * slot.count)
+    let words = UnsafeMutableRawPointer(floats(slot.offset)).bindMemory(to: Int32.self, capacity: slot.count)
+    return Winners(words, geometry, batch: x.batch, height: x.height, width: x.width)
   }
 
   /// Scratch memory of the step at hand.

@@ -20,7 +20,7 @@ enum Action: Sendable {
   case batchNormGradient(Int, y: Region, dz: Region)
   case reluGradient(y: Region, dy: Region)
   case maxPoolGradient(PoolGeometry, winners: Int, dy: Region, dx: Region, accumulate: Bool)
-  /// The gradient of a max pool and then that of the batch norm before it, a few panels at a time.
+  /// The gradient of a max pool, and of the batch norm before it, which sums up what was just written.
   case maxPoolAndBatchNormGradients(PoolGeometry, winners: Int, dy: Region, batchNorm: Int, y: Region, dz: Region)
   case averagePoolGradient(PoolGeometry, countsPadding: Bool, dy: Region, dx: Region, accumulate: Bool)
   case adaptiveAveragePoolGradient(dy: Region, dx: Region, accumulate: Bool)

@@ -22,7 +22,7 @@ extension Planner {
       append(name, .relu(x: x, y: y))
     case .maxPool(let geometry):
       let isTold = mode == .training && layers.wantsGradient(of: layer.inputs[0])
-      let winners = isTold ? addSlot(floatCount: winnerCount(y) / MemoryLayout<Float>.stride) : nil
+      let winners = isTold ? addSlot(floatCount: winnerCount(geometry, layer.inputs[0].shape, maxBatch)) : nil
       winnerSlots[index] = winners
       append(name, .maxPool(geometry, x: operand(layer.inputs[0]), y: y, winners: winners))
     case .averagePool(let geometry, let countsPadding):
@@ -65,10 +65,9 @@ extension Planner {
     precondition(isWritten(gradient), "\(name): its output's gradient is known when its turn comes")
   }
 
-  /// Bytes that tell which element of each of a pool's windows won.
-  private func winnerCount(_ y: Region) -> Int {
-    PoolGeometry.winnerCount(
-      batch: maxBatch, height: y.shape.height, width: y.shape.width, channels: y.shape.channels)
+  /// Words that tell which pixel of each window of a max pool won, given the shape of its input.
+  func winnerCount(_ geometry: PoolGeometry, _ x: TensorShape, _ batch: Int) -> Int {
+    Winners.count(geometry, batch: batch, height: x.height, width: x.width, channels: x.channels)
   }
 
   private mutating func appendConvolution(_ index: Int) {
@@ -126,7 +125,7 @@ extension Planner {
     let finished = [layer.trainedShift, layer.trainedScale].compactMap { place in
       place.map { $0..<$0 + layer.channels }
     }
-    // What a pool's gradient wrote is read at once while its panels are in the cache, if that is the whole gradient.
+    // What a pool's gradient wrote is read at once while it is in the cache, if that is the whole gradient.
     if case .maxPoolGradient(let geometry, let winners, let dy, dx: dz, accumulate: false) = steps.last?.action,
       !layer.isFrozen, let pool = steps.popLast()
     {

@@ -61,9 +61,10 @@ struct Planner {
     if mode == .evaluation { touch(logits.slot, steps.count - 1) }
 
     let scratch = layers.permanent
-    let scratchCount = max(
-      layers.scratchCount(maxBatch: maxBatch, threads: threads),
-      flow.layers.map { $0.poolScratchCount(threads: threads) }.max() ?? 0)
+    // Both, for a batch norm's gradient may be made together with that of the pool behind it.
+    let scratchCount =
+      layers.scratchCount(maxBatch: maxBatch, threads: threads)
+      + (flow.layers.map { $0.poolScratchCount(threads: threads) }.max() ?? 0)
     let moments = scratch + roundedUp(scratchCount)
     let filters = moments + roundedUp(layers.momentCount(maxBatch: maxBatch))
     let permanent = filters + roundedUp(layers.filterCount)
@@ -126,9 +127,11 @@ extension Planner {
     switch action {
     // What the caller has.
     case .images(let x): return tensors + x.shape.channels * x.shape.height * x.shape.width * size
-    case .maxPool(_, _, let y, .some): return tensors + floats(y)
-    case .maxPoolGradient(_, _, let dy, _, _), .maxPoolAndBatchNormGradients(_, _, let dy, _, _, _):
-      return tensors + floats(dy)
+    case .maxPool(let geometry, x: let x, _, .some):
+      return tensors + winnerCount(geometry, x.region.shape, 1) * size
+    case .maxPoolGradient(let geometry, _, _, dx: let dx, _),
+      .maxPoolAndBatchNormGradients(let geometry, _, _, _, _, dz: let dx):
+      return tensors + winnerCount(geometry, dx.shape, 1) * size
     default: return tensors
     }
   }
