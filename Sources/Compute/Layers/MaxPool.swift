@@ -20,7 +20,7 @@ public func maxPoolForward(
       x: x.tensor, y: y, normalization: x.normalization, winners: winners, geometry: geometry,
       scratch: MaxPoolScratch(scratch + thread * scratchCount, geometry, width: x.tensor.width),
       panel: blocks.panel(block))
-    // To think of NaN takes twice as long, and there seldom is one.
+    // To think of NaN takes longer, and there seldom is one.
     if !rows.write(blocks, block, knowsNaN: false) { _ = rows.write(blocks, block, knowsNaN: true) }
   }
 }
