@@ -159,7 +159,7 @@ private struct ColumnParts {
   @inline(never) private func addThreeByTwo() { write(3, 2, accumulate: true) }
   @inline(never) private func writeTwoByTwo() { write(2, 2, accumulate: false) }
 
-  /// For windows of two or three pixels, at most three apart: sums that are not complete stay in registers.
+  /// For windows of two or three pixels, one or two apart: sums that are not complete stay in registers.
   @inline(__always)
   private func write(_ kernel: Int, _ stride: Int, accumulate: Bool) {
     // The sums of the next window's first pixels.

@@ -131,8 +131,6 @@ struct PoolRing {
     (self.rows, self.rowFloats) = (rows, rowFloats)
   }
 
-  static func floatCount(line pixels: Int, rows: Int, rowFloats: Int) -> Int { pixels * rowWidth + rows * rowFloats }
-
   /// Where a row is.
   @inline(__always) func row(_ index: Int) -> MutableFloatPointer { ring + index % rows * rowFloats }
 
