@@ -75,6 +75,38 @@ import Testing
     #expect(branches.map(\.panel) == [0, 10, 24, 28])
   }
 
+  /// A pool's input was written right before, and its gradient comes when those of all other readers are there.
+  @Test(arguments: names)
+  func poolsFindWhatTheyReadInTheCache(name: String) throws {
+    let plan = Planner.plan(try model(name), mode: .training, maxBatch: 2, threads: 1)
+    func isPool(_ step: Step) -> Bool { step.operation.hasSuffix(" pool") }
+    func writes(_ step: Step, _ region: Region) -> Bool {
+      // What a forward step reads comes first.
+      step.action.regions.dropFirst().contains { $0.slot == region.slot && $0.panels.overlaps(region.panels) }
+    }
+    var pools = 0, gradients = 0
+    for (index, step) in plan.steps.enumerated() {
+      switch step.action {
+      case .maxPool(_, let x, _, _), .averagePool(_, _, let x, _), .adaptiveAveragePool(let x, _):
+        let writer = try #require(plan.steps[..<index].lastIndex { writes($0, x.region) })
+        #expect(plan.steps[(writer + 1)..<index].allSatisfy(isPool), "\(step.name)")
+        pools += 1
+      case .maxPoolGradient(_, _, _, let dx, _), .averagePoolGradient(_, _, _, let dx, _),
+        .adaptiveAveragePoolGradient(_, let dx, _):
+        for later in plan.steps[(index + 1)...] {
+          switch later.action {
+          case .convolutionGradients(_, _, _, let other, _), .productGradients(_, _, _, let other, _):
+            #expect(other != dx, "\(step.name)")
+          default: break
+          }
+        }
+        gradients += 1
+      default: break
+      }
+    }
+    #expect(pools > 4 && gradients > 2)
+  }
+
   /// Nothing but a convolution's output is stored for a batch norm and its ReLU.
   @Test(arguments: names, [Plan.Mode.training, .evaluation])
   func normalisedTensorsAreNotStored(name: String, mode: Plan.Mode) throws {

@@ -1,3 +1,5 @@
+import CPlatform
+
 /// The mean of each window. If `countsPadding`, padded zeros count as values (PyTorch's `count_include_pad`).
 ///
 /// - Parameter scratch: `geometry.scratchCount` floats, their contents lost.
@@ -69,43 +71,44 @@ struct AverageWindows {
 
   /// Floats of one thread's scratch.
   static func scratchCount(_ rows: PoolAxis, _ columns: PoolAxis) -> Int {
-    max(columns.pixels, columns.windows) * rowWidth
-      + max(rows.largestWindow * columns.windows, rows.largestCover * columns.pixels) * rowWidth
-      + WindowRanges.floatCount(columns)
-  }
-
-  /// Divides one row of outputs, or of their gradients, by the numbers of values that they are means of.
-  @inline(__always)
-  private func scale(_ source: FloatPointer, by row: Int, into target: MutableFloatPointer) {
-    let height = counting?.countedSize(row, of: rows.pixels) ?? rows.window(row).count
-    var width = 0, share = Row.zero
-    for column in 0..<columns.windows {
-      let counted = counting?.countedSize(column, of: columns.pixels) ?? columns.window(column).count
-      // Divides only where the number changes.
-      if counted != width { (width, share) = (counted, Row(repeating: 1 / Float(height * counted))) }
-      store(load(source + column * rowWidth) * share, target + column * rowWidth)
-    }
+    RangeTable.floatCount(columns.windows) + RangeTable.floatCount(columns.pixels) + columns.windows * rowWidth
+      + max(
+        RowRing.floatCount(columns.windows, atLeast: rows.largestWindow),
+        RowRing.floatCount(columns.pixels, atLeast: rows.largestCover))
   }
 
   func forward(_ x: Activation, _ y: PanelTensor, _ scratch: MutableFloatPointer, _ pool: ThreadPool) {
-    let blocks = PoolBlocks(y), scratchCount = Self.scratchCount(rows, columns)
+    let blocks = PoolBlocks(y), scratchCount = Self.scratchCount(rows, columns), width = columns.pixels
     pool.forEach(blocks.count) { block, thread in
-      let panel = blocks.panel(block), width = columns.pixels, outputs = columns.windows
+      let panel = blocks.panel(block)
       let source = FloatPointer(x.tensor.panel(panel)), target = y.panel(panel)
       let normalization = x.normalization?.panel(panel)
-      let ranges = WindowRanges(columns, scratch + thread * scratchCount)
-      let ring = PoolRing(
-        ranges.end, line: max(width, outputs), rows: rows.largestWindow, rowFloats: outputs * rowWidth)
+      let windows = RangeTable(scratch + thread * scratchCount, columns.windows, columns.commonWindow) {
+        columns.window($0)
+      }
+      let ring = RowRing(windows.end, columns.windows, atLeast: rows.largestWindow)
       blocks.forEachWindow(
-        block, sources: { rows.window($0) },
-        reduce: { sample, row in
-          let line = ring.normalized(source + (sample * rows.pixels + row) * width * rowWidth, width, normalization)
-          sumRanges(line, outputs, columns.commonWindow, into: ring.row(row)) { ranges[$0] }
+        block, rowsAtOnce: rows.windowCount(within: ring.rows), sources: { rows.window($0) },
+        reduce: { sample, sources in
+          for row in sources {
+            let line = source + (sample * rows.pixels + row) * width * rowWidth
+            // Rows to come: few of them are summed at a time, and memory is slower than the sums.
+            for pixel in 0..<width { platform_prefetch(line + (4 * width + pixel) * rowWidth) }
+            if let normalization {
+              windows.sum(line, into: ring.row(row)) { normalization($0) }
+            } else {
+              windows.sum(line, into: ring.row(row)) { $0 }
+            }
+          }
         },
-        combine: { sample, row, sources in
-          let line = target + (sample * rows.windows + row) * outputs * rowWidth
-          ring.forEachSum(sources, outputs) { column, sum in store(sum, line + column * rowWidth) }
-          scale(line, by: row, into: line)
+        combine: { sample, targets in
+          for row in targets {
+            let line = target + (sample * rows.windows + row) * columns.windows * rowWidth
+            let sums = RowSums(ring, rows.window(row))
+            forEachShare(row, windows) { column, share in
+              store(sums(column) * share, line + column * rowWidth)
+            }
+          }
         })
     }
   }
@@ -113,104 +116,123 @@ struct AverageWindows {
   func backward(
     _ dy: PanelTensor, _ dx: PanelTensor, _ accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
-    let blocks = PoolBlocks(dx), scratchCount = Self.scratchCount(rows, columns)
+    let blocks = PoolBlocks(dx), scratchCount = Self.scratchCount(rows, columns), width = columns.pixels
     pool.forEach(blocks.count) { block, thread in
-      let panel = blocks.panel(block), width = columns.pixels, outputs = columns.windows
+      let panel = blocks.panel(block)
       let source = FloatPointer(dy.panel(panel)), target = dx.panel(panel)
-      let ring = PoolRing(
-        scratch + thread * scratchCount, line: max(width, outputs), rows: rows.largestCover,
-        rowFloats: width * rowWidth)
+      let windows = RangeTable(scratch + thread * scratchCount, columns.windows, columns.commonWindow) {
+        columns.window($0)
+      }
+      let covers = RangeTable(windows.end, width, columns.commonCover) { columns.windows(of: $0) }
+      let shares = covers.end
+      let ring = RowRing(shares + columns.windows * rowWidth, width, atLeast: rows.largestCover)
       blocks.forEachWindow(
-        block, sources: { rows.windows(of: $0) },
-        reduce: { sample, row in
-          scale(source + (sample * rows.windows + row) * outputs * rowWidth, by: row, into: ring.line)
-          sumRanges(FloatPointer(ring.line), width, columns.commonCover, into: ring.row(row)) {
-            columns.windows(of: $0)
+        block, rowsAtOnce: 1, sources: { rows.windows(of: $0) },
+        reduce: { sample, sources in
+          for row in sources {
+            let line = source + (sample * rows.windows + row) * columns.windows * rowWidth
+            forEachShare(row, windows) { column, share in
+              store(load(line + column * rowWidth) * share, shares + column * rowWidth)
+            }
+            covers.sum(FloatPointer(shares), into: ring.row(row)) { $0 }
           }
         },
-        combine: { sample, row, sources in
-          let line = target + (sample * rows.pixels + row) * width * rowWidth
-          ring.forEachSum(sources, width) { column, sum in
-            let pixel = line + column * rowWidth
-            store(accumulate ? load(pixel) + sum : sum, pixel)
+        combine: { sample, targets in
+          for row in targets {
+            let line = target + (sample * rows.pixels + row) * width * rowWidth
+            let sums = RowSums(ring, rows.windows(of: row))
+            for column in 0..<width {
+              let pixel = line + column * rowWidth, sum = sums(column)
+              platform_prefetch_to_write(pixel + prefetchedPixels * rowWidth)
+              store(accumulate ? load(pixel) + sum : sum, pixel)
+            }
           }
         })
     }
   }
+
+  /// Calls a body with each window of a row, and one divided by the number of values that it is the mean of.
+  @inline(__always)
+  private func forEachShare(_ row: Int, _ windows: RangeTable, _ body: (_ column: Int, _ share: Row) -> Void) {
+    let height = counting?.countedSize(row, of: rows.pixels) ?? rows.window(row).count
+    var width = 0, share = Row.zero
+    for column in 0..<columns.windows {
+      let counted = counting?.countedSize(column, of: columns.pixels) ?? windows[column].count
+      // Divides only where the number changes.
+      if counted != width { (width, share) = (counted, Row(repeating: 1 / Float(height * counted))) }
+      body(column, share)
+    }
+  }
 }
 
-/// The pixels of the windows of an axis, in the memory of one thread: the divisions that give them would take longer than
-/// the sums.
-private struct WindowRanges {
+/// Ranges along an axis, in the memory of one thread: the divisions that give them would take longer than the sums over
+/// them.
+private struct RangeTable {
   private let bounds: UnsafeMutablePointer<(Int32, Int32)>
-  /// The first float behind them.
+  private let count: Int
+  /// Ranges that all have three members, each range one further than the one before.
+  private let common: Range<Int>
+  /// The first float behind the table.
   let end: MutableFloatPointer
 
-  init(_ axis: PoolAxis, _ memory: MutableFloatPointer) {
+  init(_ memory: MutableFloatPointer, _ count: Int, _ common: Range<Int>, _ range: (_ index: Int) -> Range<Int>) {
+    (self.count, self.common) = (count, common)
     bounds = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: (Int32, Int32).self)
-    end = memory + Self.floatCount(axis)
-    for index in 0..<axis.windows {
-      let range = axis.window(index)
+    end = memory + Self.floatCount(count)
+    for index in 0..<count {
+      let range = range(index)
       bounds[index] = (Int32(truncatingIfNeeded: range.lowerBound), Int32(truncatingIfNeeded: range.upperBound))
     }
   }
 
-  static func floatCount(_ axis: PoolAxis) -> Int { dividedUp(2 * axis.windows, rowWidth) * rowWidth }
+  static func floatCount(_ count: Int) -> Int { dividedUp(2 * count, rowWidth) * rowWidth }
 
   @inline(__always) subscript(index: Int) -> Range<Int> {
     let (lower, upper) = bounds[index]
     return Int(lower)..<Int(upper)
   }
-}
 
-/// The sums over ranges of a line of pixels.
-///
-/// - Parameter common: indices whose ranges all have three pixels, each range one further than the one before.
-@inline(__always)
-private func sumRanges(
-  _ line: FloatPointer, _ count: Int, _ common: Range<Int>, into target: MutableFloatPointer,
-  _ range: (_ index: Int) -> Range<Int>
-) {
-  @inline(__always) func put(_ index: Int) {
-    var sum = Row.zero
-    for pixel in range(index) { sum += load(line + pixel * rowWidth) }
-    store(sum, target + index * rowWidth)
-  }
-  for index in 0..<common.lowerBound { put(index) }
-  if !common.isEmpty {
-    let first = line + (range(common.lowerBound).lowerBound - common.lowerBound) * rowWidth
-    for index in common {
-      let pixel = first + index * rowWidth
-      store((load(pixel) + load(pixel + rowWidth)) + load(pixel + 2 * rowWidth), target + index * rowWidth)
-    }
-  }
-  for index in common.upperBound..<count { put(index) }
-}
-
-extension PoolRing {
-  /// Calls a body with the sum over some rows of each of their pixels.
+  /// Writes the sums of what a line of pixels has in each range, each pixel as `value` gives it.
   @inline(__always)
-  fileprivate func forEachSum(_ rows: Range<Int>, _ pixels: Int, _ body: (_ pixel: Int, _ sum: Row) -> Void) {
-    guard !rows.isEmpty else {
-      for pixel in 0..<pixels { body(pixel, .zero) }
-      return
+  func sum(_ line: FloatPointer, into target: MutableFloatPointer, _ value: (_ stored: Row) -> Row) {
+    @inline(__always) func put(_ index: Int) {
+      var sum = Row.zero
+      for pixel in self[index] { sum += value(load(line + pixel * rowWidth)) }
+      store(sum, target + index * rowWidth)
     }
-    let first = row(rows.lowerBound)
-    if rows.count == 3 {
-      let second = row(after: first), third = row(after: second)
-      for pixel in 0..<pixels {
-        let offset = pixel * rowWidth
-        body(pixel, (load(first + offset) + load(second + offset)) + load(third + offset))
+    for index in 0..<common.lowerBound { put(index) }
+    if !common.isEmpty {
+      let start = line + self[common.lowerBound].lowerBound * rowWidth
+      var first = value(load(start)), second = value(load(start + rowWidth))
+      for index in common {
+        let third = value(load(start + (index - common.lowerBound + 2) * rowWidth))
+        store((first + second) + third, target + index * rowWidth)
+        (first, second) = (second, third)
       }
-      return
     }
-    for pixel in 0..<pixels {
-      var sum = load(first + pixel * rowWidth), line = first
-      for _ in 1..<max(1, rows.count) {
-        line = row(after: line)
-        sum += load(line + pixel * rowWidth)
-      }
-      body(pixel, sum)
-    }
+    for index in common.upperBound..<count { put(index) }
+  }
+}
+
+/// The sums over some rows of a ring, pixel by pixel.
+private struct RowSums {
+  private let ring: RowRing
+  private let rows: Range<Int>
+  private let first, second, third: MutableFloatPointer
+
+  @inline(__always) init(_ ring: RowRing, _ rows: Range<Int>) {
+    (self.ring, self.rows) = (ring, rows)
+    first = ring.row(rows.lowerBound)
+    second = ring.row(rows.lowerBound + 1)
+    third = ring.row(rows.lowerBound + 2)
+  }
+
+  @inline(__always) func callAsFunction(_ pixel: Int) -> Row {
+    let offset = pixel * rowWidth
+    if rows.count == 3 { return (load(first + offset) + load(second + offset)) + load(third + offset) }
+    guard !rows.isEmpty else { return .zero }
+    var sum = load(first + offset)
+    for row in rows.dropFirst() { sum += load(ring.row(row) + offset) }
+    return sum
   }
 }

@@ -49,7 +49,7 @@ public struct MaxPoolGradient: Sendable {
     for _ in rows {
       if next < 0 || row == 0 {
         next = axis.windows(of: row).lowerBound
-        scratch.clear()
+        scratch.clear(next * geometry.stride..<next * geometry.stride + geometry.kernel)
       }
       let paddedRow = row + geometry.padding
       // Also those below the last, which give nothing.
@@ -79,7 +79,7 @@ public struct MaxPoolGradient: Sendable {
   private func finish(_ panel: Int, _ sample: Int, _ row: Int, _ scratch: MaxPoolScratch) {
     let paddedRow = row + geometry.padding, isInWindows = paddedRow % geometry.stride < geometry.kernel
     ColumnParts(
-      gradient: FloatPointer(isInWindows ? scratch.row(paddedRow) : scratch.before),
+      gradient: FloatPointer(isInWindows ? scratch.ring.row(paddedRow) : scratch.before),
       winners: UnsafePointer(winners.columns(panel, sample, row)),
       dx: dx.panel(panel) + (sample * dx.height + row) * dx.width * rowWidth, line: scratch.line, width: dx.width,
       windows: dy.width, padding: geometry.padding
@@ -114,7 +114,7 @@ private struct RowParts {
   /// A row that windows above have too has a sum; the others are written for the first time.
   @inline(__always)
   private func add(_ kernel: Int, _ stride: Int) {
-    let lines = (scratch.row(first), scratch.row(first + 1), scratch.row(first + 2))
+    let lines = (scratch.ring.row(first), scratch.ring.row(first + 1), scratch.ring.row(first + 2))
     var window = 0, source = winners
     while window < windows {
       let end = min(windows, window + WinnerWord.windows(kernel))
@@ -122,7 +122,8 @@ private struct RowParts {
       while window < end {
         platform_prefetch(dy + (window + windows) * rowWidth)
         word.split(load(dy + window * rowWidth), kernel: kernel) { index, part in
-          let line = index == 0 ? lines.0 : index == 1 ? lines.1 : index == 2 ? lines.2 : scratch.row(first + index)
+          let line =
+            index == 0 ? lines.0 : index == 1 ? lines.1 : index == 2 ? lines.2 : scratch.ring.row(first + index)
           let target = line + window * rowWidth
           store(index + stride < kernel ? load(target) + part : part, target)
         }

@@ -27,9 +27,9 @@ public func maxPoolForward(
 
 /// The memory of one thread of a max pool.
 struct MaxPoolScratch {
-  /// Rows of windows, [rows][windows][16], as many rows as a window has or more: in the forward pass what the latest rows
-  /// of the input were reduced to; in the backward pass the gradients of that.
-  private let ring: MutableFloatPointer
+  /// Rows of windows: in the forward pass what the latest rows of the input, counted with the padding above it, were
+  /// reduced to; in the backward pass the gradients of that.
+  let ring: RowRing
   /// Rows for what does not exist, [windows][16].
   let before, behind: MutableFloatPointer
   /// One row of pixels and the padding around it.
@@ -38,39 +38,33 @@ struct MaxPoolScratch {
   let sum: MutableFloatPointer
   /// Words for winners that nobody wants, or of windows that do not exist.
   let words: UnsafeMutablePointer<Int32>
-  private let rows, rowFloats: Int
+  private let windows: Int
 
   init(_ pointer: MutableFloatPointer, _ geometry: PoolGeometry, width: Int) {
-    (rows, rowFloats) = (Self.rows(geometry), geometry.outputSize(width) * rowWidth)
-    ring = pointer
-    before = ring + rows * rowFloats
-    behind = before + rowFloats
-    line = behind + rowFloats
+    windows = geometry.outputSize(width)
+    ring = RowRing(pointer, windows, atLeast: geometry.kernel)
+    before = ring.end
+    behind = before + windows * rowWidth
+    line = behind + windows * rowWidth
     sum = line + Self.linePixels(geometry, width) * rowWidth
     words = UnsafeMutableRawPointer(sum + rowWidth).assumingMemoryBound(to: Int32.self)
   }
 
   static func floatCount(_ geometry: PoolGeometry, width: Int) -> Int {
     let windows = geometry.outputSize(width), words = Winners.wordsPerRow(geometry, width: width)
-    return ((rows(geometry) + 2) * windows + linePixels(geometry, width) + 1 + words) * rowWidth
-  }
-
-  /// A power of two, so that a row is found without a division.
-  private static func rows(_ geometry: PoolGeometry) -> Int {
-    var rows = 1
-    while rows < geometry.kernel { rows *= 2 }
-    return rows
+    return RowRing.floatCount(windows, atLeast: geometry.kernel)
+      + (2 * windows + linePixels(geometry, width) + 1 + words) * rowWidth
   }
 
   private static func linePixels(_ geometry: PoolGeometry, _ width: Int) -> Int {
     width + 2 * geometry.padding + geometry.kernel + geometry.stride
   }
 
-  /// The memory of a row of the input, counted with the padding above it.
-  @inline(__always) func row(_ paddedRow: Int) -> MutableFloatPointer { ring + (paddedRow & (rows - 1)) * rowFloats }
-
-  /// Zeroes the memory of all rows, and the row before.
-  func clear() { clearRows(ring, (rows + 1) * rowFloats / rowWidth) }
+  /// Zeroes the memory of some rows, and the row before.
+  func clear(_ rows: Range<Int>) {
+    for row in rows { clearRows(ring.row(row), windows) }
+    clearRows(before, windows)
+  }
 }
 
 /// The forward pass of one panel.
@@ -92,41 +86,39 @@ private struct MaxPoolRows {
       store(paddingBehind, scratch.behind + window * rowWidth)
     }
     store(.zero, scratch.sum)
-    var current = -1, next = 0, ownFirst = 0
-    blocks.forEachRow(block) { sample, row in
-      let first = row * geometry.stride - geometry.padding, end = first + geometry.kernel
-      if sample != current {
-        (current, next) = (sample, max(0, first))
+    let axis = PoolAxis(geometry, pixels: x.height), start = blocks.start(block)
+    blocks.forEachWindow(
+      block, rowsAtOnce: axis.windowCount(within: scratch.ring.rows), sources: { axis.window($0) },
+      reduce: { sample, rows in
         // Rows above are those of windows of the block before, which writes their winners.
-        ownFirst = row == 0 ? 0 : end - geometry.stride
-      }
-      for source in max(next, first)..<max(next, first, min(end, x.height)) {
-        reduce(sample, source, isOwn: source >= ownFirst, knowsNaN: knowsNaN)
-      }
-      next = max(next, end)
-      combine(sample, row, knowsNaN: knowsNaN)
-    }
+        let ownFirst = sample == start.sample && start.row > 0 ? axis.window(start.row - 1).upperBound : 0
+        let middle = min(rows.upperBound, max(rows.lowerBound, ownFirst))
+        reduce(sample, rows.lowerBound..<middle, isOwn: false, knowsNaN: knowsNaN)
+        reduce(sample, middle..<rows.upperBound, isOwn: true, knowsNaN: knowsNaN)
+      },
+      combine: { sample, rows in combine(sample, rows, knowsNaN: knowsNaN) })
     let sum = load(scratch.sum)
     return knowsNaN || all(sum .== sum)
   }
 
-  /// Reduces a row of the input.
-  private func reduce(_ sample: Int, _ row: Int, isOwn: Bool, knowsNaN: Bool) {
-    let winners = isOwn ? winners?.columns(panel, sample, row) : nil
+  /// Reduces rows of the input.
+  private func reduce(_ sample: Int, _ rows: Range<Int>, isOwn: Bool, knowsNaN: Bool) {
+    guard !rows.isEmpty else { return }
     ColumnMaxima(
-      line: FloatPointer(x.panel(panel)) + (sample * x.height + row) * x.width * rowWidth,
-      normalization: normalization, panel: panel, maxima: scratch.row(row + geometry.padding),
-      winners: winners ?? scratch.words, sum: scratch.sum, width: x.width, windows: y.width,
+      line: FloatPointer(x.panel(panel)) + (sample * x.height + rows.lowerBound) * x.width * rowWidth,
+      rows: rows.lowerBound + geometry.padding..<rows.upperBound + geometry.padding,
+      normalization: normalization, panel: panel, scratch: scratch,
+      winners: isOwn ? winners?.columns(panel, sample, rows.lowerBound) : nil, width: x.width, windows: y.width,
       padding: geometry.padding
     ).write(geometry, knowsNaN: knowsNaN)
   }
 
-  /// Writes a row of the output.
-  private func combine(_ sample: Int, _ row: Int, knowsNaN: Bool) {
+  /// Writes rows of the output.
+  private func combine(_ sample: Int, _ rows: Range<Int>, knowsNaN: Bool) {
     RowMaxima(
-      scratch: scratch, first: row * geometry.stride, existing: geometry.padding..<x.height + geometry.padding,
-      winners: winners?.rows(panel, sample, row) ?? scratch.words,
-      y: y.panel(panel) + (sample * y.height + row) * y.width * rowWidth, windows: y.width
-    ).write(geometry.kernel, knowsNaN: knowsNaN)
+      scratch: scratch, rows: rows, existing: geometry.padding..<x.height + geometry.padding,
+      winners: winners?.rows(panel, sample, rows.lowerBound),
+      y: y.panel(panel) + (sample * y.height + rows.lowerBound) * y.width * rowWidth, windows: y.width
+    ).write(geometry, knowsNaN: knowsNaN)
   }
 }

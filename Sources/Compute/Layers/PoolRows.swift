@@ -1,5 +1,3 @@
-import CPlatform
-
 /// Where the windows of a pool lie along one axis.
 struct PoolAxis {
   /// Pixels of the input.
@@ -54,6 +52,11 @@ struct PoolAxis {
   /// At most how many pixels a window has, and how many windows a pixel belongs to.
   var largestWindow: Int { isAdaptive ? pixels / windows + 2 : kernel }
   var largestCover: Int { isAdaptive ? windows / pixels + 2 : dividedUp(kernel, stride) }
+
+  /// How many windows lie within some pixels, wherever these begin with one.
+  func windowCount(within pixels: Int) -> Int {
+    (pixels - largestWindow) / (isAdaptive ? self.pixels / windows + 1 : stride) + 1
+  }
 }
 
 /// The rows of the output of a pool, or of the gradient of its input, cut into blocks for the threads.
@@ -84,68 +87,81 @@ struct PoolBlocks {
     return first..<min(rows, first + blockRows)
   }
 
-  /// Calls a body for each row of a block.
-  @inline(__always) func forEachRow(_ block: Int, _ body: (_ sample: Int, _ row: Int) -> Void) {
-    let rows = rows(block)
-    var (sample, row) = rows.lowerBound.quotientAndRemainder(dividingBy: height)
-    for _ in rows {
-      body(sample, row)
-      row += 1
-      if row == height { (sample, row) = (sample + 1, 0) }
+  /// Where a block begins.
+  func start(_ block: Int) -> (sample: Int, row: Int) {
+    let (sample, row) = rows(block).lowerBound.quotientAndRemainder(dividingBy: height)
+    return (sample, row)
+  }
+
+  /// Calls a body for each sample that has rows in a block, with these.
+  @inline(__always) func forEachSample(_ block: Int, _ body: (_ sample: Int, _ rows: Range<Int>) -> Void) {
+    var (sample, row) = start(block), rest = rows(block).count
+    while rest > 0 {
+      let count = min(rest, height - row)
+      body(sample, row..<row + count)
+      (sample, row, rest) = (sample + 1, 0, rest - count)
     }
   }
 
-  /// Calls `reduce` once for each row of the source that a block needs, and then, for each row of the target, `combine`
-  /// with the range of those rows that it is made of: rows that several targets need are reduced once.
+  /// Calls `reduce` for rows of the source that a block needs, each of them once, and then `combine` for the rows of the
+  /// target that are made of them and of earlier ones.
   ///
-  /// Both ends of the ranges grow with the target's row.
+  /// - Parameters:
+  ///   - rowsAtOnce: rows of the target at a time at most.
+  ///   - sources: the rows that one of the target is made of; both ends grow with it.
   @inline(__always)
   func forEachWindow(
-    _ block: Int, sources: (_ row: Int) -> Range<Int>, reduce: (_ sample: Int, _ row: Int) -> Void,
-    combine: (_ sample: Int, _ row: Int, _ sources: Range<Int>) -> Void
+    _ block: Int, rowsAtOnce: Int, sources: (_ row: Int) -> Range<Int>,
+    reduce: (_ sample: Int, _ rows: Range<Int>) -> Void, combine: (_ sample: Int, _ rows: Range<Int>) -> Void
   ) {
-    var current = -1, next = 0
-    forEachRow(block) { sample, row in
-      let range = sources(row)
-      if sample != current { (current, next) = (sample, range.lowerBound) }
-      let first = max(next, range.lowerBound)
-      for source in first..<max(first, range.upperBound) { reduce(sample, source) }
-      next = max(next, range.upperBound)
-      combine(sample, row, range)
+    forEachSample(block) { sample, rows in
+      var row = rows.lowerBound, next = 0
+      while row < rows.upperBound {
+        let end = min(rows.upperBound, row + rowsAtOnce)
+        let first = max(next, sources(row).lowerBound)
+        next = max(first, sources(end - 1).upperBound)
+        reduce(sample, first..<next)
+        combine(sample, row..<end)
+        row = end
+      }
     }
   }
 }
 
-/// The memory of one thread of a pool: one line of pixels, and a ring of the latest reduced rows.
-struct PoolRing {
-  let line: MutableFloatPointer
-  private let ring: MutableFloatPointer
-  private let rows, rowFloats: Int
+/// How many pixels before their turn memory is asked for them: a pool computes little, and row by row the CPU does not
+/// foresee enough.
+let prefetchedPixels = 32
+
+/// The memory of one thread of a pool for the latest rows that it reduced.
+struct RowRing {
+  private let pointer: MutableFloatPointer
+  private let rowFloats: Int
+  /// How many rows it holds: a power of two, so that one is found without a division.
+  let rows: Int
 
   /// - Parameters:
-  ///   - line: pixels of the line.
-  ///   - rows: rows that are needed at a time at most.
-  ///   - rowFloats: floats of each.
-  init(_ scratch: MutableFloatPointer, line pixels: Int, rows: Int, rowFloats: Int) {
-    (line, ring) = (scratch, scratch + pixels * rowWidth)
-    (self.rows, self.rowFloats) = (rows, rowFloats)
+  ///   - width: pixels of a row.
+  ///   - minimum: rows that it holds at least.
+  init(_ pointer: MutableFloatPointer, _ width: Int, atLeast minimum: Int) {
+    self.pointer = pointer
+    rowFloats = width * rowWidth
+    rows = Self.rows(width, atLeast: minimum)
+  }
+
+  static func floatCount(_ width: Int, atLeast minimum: Int) -> Int { rows(width, atLeast: minimum) * width * rowWidth }
+
+  /// The first float behind it.
+  var end: MutableFloatPointer { pointer + rows * rowFloats }
+
+  /// Short rows are reduced several at a time, which takes less time than one by one; long ones are not, for memory gives
+  /// most where reading and writing alternate often.
+  private static func rows(_ width: Int, atLeast minimum: Int) -> Int {
+    let pixels = 128
+    var rows = 1
+    while rows < minimum || 2 * rows * max(1, width) <= pixels { rows *= 2 }
+    return rows
   }
 
   /// Where a row is.
-  @inline(__always) func row(_ index: Int) -> MutableFloatPointer { ring + index % rows * rowFloats }
-
-  /// Where the row after one is, given where that is.
-  @inline(__always) func row(after row: MutableFloatPointer) -> MutableFloatPointer {
-    row + rowFloats == ring + rows * rowFloats ? ring : row + rowFloats
-  }
-
-  /// A line of pixels as it is seen: as it is stored, or a normalised copy of it.
-  @inline(__always)
-  func normalized(_ pixels: FloatPointer, _ count: Int, _ normalization: PanelNormalization?) -> FloatPointer {
-    // Rows to come: few of them are summed at a time, and memory is slower than the sums.
-    for pixel in 0..<count { platform_prefetch(pixels + (4 * count + pixel) * rowWidth) }
-    guard normalization != nil else { return pixels }
-    copyRows(pixels, count, normalization: normalization, into: line)
-    return FloatPointer(line)
-  }
+  @inline(__always) func row(_ index: Int) -> MutableFloatPointer { pointer + (index & (rows - 1)) * rowFloats }
 }

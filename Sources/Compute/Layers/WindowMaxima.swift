@@ -1,15 +1,18 @@
 import CPlatform
 
-/// The largest pixels of the windows along a row of the input.
+/// The largest pixels of the windows along rows of the input.
 struct ColumnMaxima {
+  /// The first row.
   let line: FloatPointer
+  /// Which rows, counted with the padding above them.
+  let rows: Range<Int>
   let normalization: Normalization?
   let panel: Int
-  /// What to write, [windows][16].
-  let maxima: MutableFloatPointer
-  let winners: UnsafeMutablePointer<Int32>
-  /// The sum of all pixels is added to this row: NaN if one of them is, or if there are both infinities.
-  let sum: MutableFloatPointer
+  /// Has a place for what each row is reduced to, and the row that the sum of all pixels is added to: NaN if one of them
+  /// is, or if there are both infinities.
+  let scratch: MaxPoolScratch
+  /// Of the first row; nil if nobody wants them.
+  let winners: UnsafeMutablePointer<Int32>?
   let width, windows, padding: Int
 
   func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
@@ -38,122 +41,139 @@ struct ColumnMaxima {
   @inline(__always)
   private func write(_ kernel: Int, _ stride: Int, isNormalized: Bool, knowsNaN: Bool) {
     let normalization = isNormalized ? normalization?.panel(panel) ?? .identity : .identity
-    var sum = load(self.sum)
-    @inline(__always) func value(_ pixel: Int) -> Row {
-      let stored = load(line + pixel * rowWidth), value = isNormalized ? normalization(stored) : stored
-      sum += value
-      return knowsNaN ? distinctFromPadding(value) : value
-    }
-    // Those whose pixels all exist.
-    let inner = innerWindows(kernel, stride)
-    // Pixels of the next such window that the one before has as well: each is normalised once.
+    let windows = windows, width = width, padding = padding
+    // Windows whose pixels all exist, but those that they have from the one before.
     let keepsPixels = kernel == 3 && stride < 3
-    var first = Row.zero, second = Row.zero
-    if keepsPixels && !inner.isEmpty {
-      first = value(inner.lowerBound * stride - padding)
-      if stride == 1 { second = value(inner.lowerBound - padding + 1) }
-    }
-    var word = WinnerWord()
-    @inline(__always) func put(_ window: Int, isInner: Bool) {
-      let start = window * stride - padding
+    let inner = innerWindows(kernel, stride, keepsPixels)
+    let wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
+    var sum = load(scratch.sum), line = line, target = winners ?? scratch.words
+    for row in rows {
+      let maxima = scratch.ring.row(row)
+      @inline(__always) func value(_ pixel: Int) -> Row {
+        let stored = load(line + pixel * rowWidth), value = isNormalized ? normalization(stored) : stored
+        sum += value
+        return knowsNaN ? distinctFromPadding(value) : value
+      }
       @inline(__always) func pixel(_ index: Int) -> Row {
-        guard !isInner && (start + index < 0 || start + index >= width) else { return value(start + index) }
-        return start + index < 0 ? paddingBefore : paddingBehind
+        index < 0 ? paddingBefore : index < width ? value(index) : paddingBehind
       }
-      var largest: Row
-      if isInner && keepsPixels {
-        largest = first
-        if stride == 2 { second = value(start + 1) }
-        word.take(second, &largest, knowsNaN: knowsNaN)
-        let third = value(start + 2)
-        word.take(third, &largest, knowsNaN: knowsNaN)
-        (first, second) = (stride == 1 ? second : third, third)
-      } else {
-        largest = pixel(0)
-        for index in 1..<max(1, kernel) { word.take(pixel(index), &largest, knowsNaN: knowsNaN) }
+      // Pixels that the next window has as well: each is normalised once.
+      var first = Row.zero, second = Row.zero
+      if keepsPixels {
+        first = pixel(-padding)
+        if stride == 1 { second = pixel(1 - padding) }
       }
-      store(largest, maxima + window * rowWidth)
+      var word = WinnerWord()
+      @inline(__always) func put(_ window: Int, isInner: Bool) {
+        let start = window * stride - padding
+        @inline(__always) func next(_ index: Int) -> Row { isInner ? value(start + index) : pixel(start + index) }
+        var largest: Row
+        if keepsPixels {
+          largest = first
+          if stride == 2 { second = next(1) }
+          word.take(second, &largest, knowsNaN: knowsNaN)
+          let third = next(2)
+          word.take(third, &largest, knowsNaN: knowsNaN)
+          (first, second) = (stride == 1 ? second : third, third)
+        } else {
+          largest = next(0)
+          for index in 1..<max(1, kernel) { word.take(next(index), &largest, knowsNaN: knowsNaN) }
+        }
+        store(largest, maxima + window * rowWidth)
+      }
+      var window = 0, place = target
+      while window < windows {
+        let start = window, end = min(windows, start + WinnerWord.windows(kernel))
+        word = WinnerWord()
+        while window < min(end, inner.lowerBound) {
+          put(window, isInner: false)
+          window += 1
+        }
+        while window < min(end, inner.upperBound) {
+          let next = line + (window * stride + prefetchedPixels) * rowWidth
+          platform_prefetch(next)
+          if stride == 2 { platform_prefetch(next + rowWidth) }
+          put(window, isInner: true)
+          window += 1
+        }
+        while window < end {
+          put(window, isInner: false)
+          window += 1
+        }
+        word.write(place, kernel: kernel, count: end - start)
+        place += rowWidth
+      }
+      line += width * rowWidth
+      target += wordsPerRow * rowWidth
     }
-    var window = 0, target = winners
-    while window < windows {
-      let start = window, end = min(windows, start + WinnerWord.windows(kernel))
-      word = WinnerWord()
-      while window < min(end, inner.lowerBound) {
-        put(window, isInner: false)
-        window += 1
-      }
-      while window < min(end, inner.upperBound) {
-        // The next row, for memory comes slowly where little is computed: row by row, the CPU does not foresee enough.
-        let next = line + (window * stride + width) * rowWidth
-        platform_prefetch(next)
-        if stride == 2 { platform_prefetch(next + rowWidth) }
-        put(window, isInner: true)
-        window += 1
-      }
-      while window < end {
-        put(window, isInner: false)
-        window += 1
-      }
-      word.write(target, kernel: kernel, count: end - start)
-      target += rowWidth
-    }
-    store(sum, self.sum)
+    store(sum, scratch.sum)
   }
 
-  @inline(__always) private func innerWindows(_ kernel: Int, _ stride: Int) -> Range<Int> {
-    let start = min(windows, dividedUp(padding, stride))
+  @inline(__always) private func innerWindows(_ kernel: Int, _ stride: Int, _ keepsPixels: Bool) -> Range<Int> {
+    let start = keepsPixels ? 0 : min(windows, dividedUp(padding, stride))
     return start..<max(start, min(windows, (width + padding - kernel + stride) / stride))
   }
 }
 
-/// The largest values of the rows of windows: a row of the output.
+/// The largest values of the rows of windows: rows of the output.
 struct RowMaxima {
   let scratch: MaxPoolScratch
-  /// The first row of the windows, and the rows that exist, counted with the padding above them.
-  let first: Int
+  /// Which rows of the output.
+  let rows: Range<Int>
+  /// The rows of the input that exist, counted with the padding above them.
   let existing: Range<Int>
-  let winners: UnsafeMutablePointer<Int32>
+  /// Of the first row; nil if nobody wants them.
+  let winners: UnsafeMutablePointer<Int32>?
+  /// The first row.
   let y: MutableFloatPointer
   let windows: Int
 
-  func write(_ kernel: Int, knowsNaN: Bool) {
-    switch kernel {
-    case _ where knowsNaN: writeAny(kernel, true)
-    case 2: writeTwo()
-    case 3: writeThree()
-    default: writeAny(kernel, false)
+  func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
+    switch geometry.kernel {
+    case _ where knowsNaN: writeAny(geometry.kernel, geometry.stride, true)
+    case 2: writeTwo(geometry.stride)
+    case 3: writeThree(geometry.stride)
+    default: writeAny(geometry.kernel, geometry.stride, false)
     }
   }
 
-  @inline(never) private func writeTwo() { combine(2, knowsNaN: false) }
-  @inline(never) private func writeThree() { combine(3, knowsNaN: false) }
-  @inline(never) private func writeAny(_ kernel: Int, _ knowsNaN: Bool) { combine(kernel, knowsNaN: knowsNaN) }
+  @inline(never) private func writeTwo(_ stride: Int) { combine(2, stride, knowsNaN: false) }
+  @inline(never) private func writeThree(_ stride: Int) { combine(3, stride, knowsNaN: false) }
+  @inline(never) private func writeAny(_ kernel: Int, _ stride: Int, _ knowsNaN: Bool) {
+    combine(kernel, stride, knowsNaN: knowsNaN)
+  }
 
   /// What a row of the input was reduced to, or what stands for one that does not exist.
   @inline(__always) private func maxima(_ row: Int) -> MutableFloatPointer {
-    guard row < existing.lowerBound || row >= existing.upperBound else { return scratch.row(row) }
+    guard row < existing.lowerBound || row >= existing.upperBound else { return scratch.ring.row(row) }
     return row < existing.lowerBound ? scratch.before : scratch.behind
   }
 
   @inline(__always)
-  private func combine(_ kernel: Int, knowsNaN: Bool) {
-    let lines = (maxima(first), maxima(first + 1), maxima(first + 2))
-    var window = 0, target = winners
-    while window < windows {
-      let start = window, end = min(windows, start + WinnerWord.windows(kernel))
-      var word = WinnerWord()
-      while window < end {
-        var largest = load(lines.0 + window * rowWidth)
-        for index in 1..<max(1, kernel) {
-          let line = index == 1 ? lines.1 : index == 2 ? lines.2 : maxima(first + index)
-          word.take(load(line + window * rowWidth), &largest, knowsNaN: knowsNaN)
+  private func combine(_ kernel: Int, _ stride: Int, knowsNaN: Bool) {
+    let windows = windows, wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
+    var y = y, target = winners ?? scratch.words
+    for row in rows {
+      let first = row * stride, lines = (maxima(first), maxima(first + 1), maxima(first + 2))
+      var window = 0, place = target
+      while window < windows {
+        let start = window, end = min(windows, start + WinnerWord.windows(kernel))
+        var word = WinnerWord()
+        while window < end {
+          var largest = load(lines.0 + window * rowWidth)
+          for index in 1..<max(1, kernel) {
+            let line = index == 1 ? lines.1 : index == 2 ? lines.2 : maxima(first + index)
+            word.take(load(line + window * rowWidth), &largest, knowsNaN: knowsNaN)
+          }
+          platform_prefetch_to_write(y + (window + prefetchedPixels) * rowWidth)
+          store(largest, y + window * rowWidth)
+          window += 1
         }
-        platform_prefetch_to_write(y + (window + windows) * rowWidth)
-        store(largest, y + window * rowWidth)
-        window += 1
+        word.write(place, kernel: kernel, count: end - start)
+        place += rowWidth
       }
-      word.write(target, kernel: kernel, count: end - start)
-      target += rowWidth
+      y += windows * rowWidth
+      target += wordsPerRow * rowWidth
     }
   }
 }

@@ -31,7 +31,34 @@ struct FusedLayer {
         layers.append(FusedLayer(operation: operation, relu: false, inputs: inputs, output: operation.output))
       }
     }
-    return layers
+    return poolsMovedUp(layers, input: graph.input)
+  }
+
+  /// The layers with each pool directly behind what it reads: it finds in the cache what was just written, and its gradient,
+  /// which comes last, what the others just wrote.
+  ///
+  /// Pools have no parameters, so that the order in which those have their gradients stays.
+  private static func poolsMovedUp(_ layers: [FusedLayer], input: Value) -> [FusedLayer] {
+    var pools = Dictionary(grouping: layers.filter(\.isPool)) { $0.inputs[0].index }
+    var ordered: [FusedLayer] = []
+    func appendPools(of value: Value) {
+      for pool in pools.removeValue(forKey: value.index) ?? [] { append(pool) }
+    }
+    func append(_ layer: FusedLayer) {
+      ordered.append(layer)
+      if let output = layer.output { appendPools(of: output) }
+    }
+    appendPools(of: input)
+    for layer in layers where !layer.isPool { append(layer) }
+    return ordered
+  }
+
+  /// Whether it reduces windows of one tensor.
+  private var isPool: Bool {
+    switch operation.kind {
+    case .maxPool, .averagePool, .adaptiveAveragePool: true
+    case .convolution, .batchNorm, .relu, .localResponseNorm, .dropout, .concatenation, .loss: false
+    }
   }
 
   private var isPlainBatchNorm: Bool { isBatchNorm && !relu }
