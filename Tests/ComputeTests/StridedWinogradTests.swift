@@ -145,7 +145,8 @@ struct StridedWinogradTests {
 
   @Test(
     "Each pixel of an image is in its phase",
-    arguments: [(1, 1), (2, 5), (7, 31), (8, 32), (9, 33), (3, 34), (4, 67)], [(0, 0), (1, 2), (2, 1), (3, 3)])
+    arguments: [(1, 1), (2, 5), (7, 31), (8, 32), (9, 33), (3, 34), (4, 67), (400, 401)],
+    [(0, 0), (1, 2), (2, 1), (3, 3)])
   func loads(_ size: (Int, Int), _ padding: (Int, Int)) {
     let (height, width) = size
     for channels in [3, 4] {

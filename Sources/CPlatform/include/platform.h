@@ -24,6 +24,23 @@ static inline void platform_prefetch(const void *address) { __builtin_prefetch(a
 /// The same for a line that will be written.
 static inline void platform_prefetch_to_write(const void *address) { __builtin_prefetch(address, 1); }
 
+/// Half of a row of 16 floats.
+typedef float platform_half_row __attribute__((ext_vector_type(8)));
+
+/// Writes 16 floats to a boundary of 64 bytes, past the caches. On x86 other threads may miss them, whatever else tells these
+/// that they are there, until `platform_stream_end`.
+static inline void platform_stream(float *target, platform_half_row low, platform_half_row high) {
+  __builtin_nontemporal_store(low, (platform_half_row *)target);
+  __builtin_nontemporal_store(high, (platform_half_row *)(target + 8));
+}
+
+/// Makes what this thread wrote past the caches visible before whatever it writes next.
+static inline void platform_stream_end(void) {
+#ifdef __x86_64__
+  __builtin_ia32_sfence();
+#endif
+}
+
 /// The two words of a Swift closure that is lent for the time of a call: its code, and what it captured.
 struct platform_closure {
   const void *function;

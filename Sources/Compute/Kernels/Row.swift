@@ -1,3 +1,5 @@
+import CPlatform
+
 /// One pixel of one panel: 16 channels. Every kernel computes on whole rows and never adds lanes of a row together, so
 /// a result does not depend on how many lanes the CPU's registers have: the compiler splits a row into as many registers
 /// as it takes (one with AVX-512, two with AVX2, four with NEON).
@@ -19,6 +21,15 @@ let rowWidth = 16
 
 @inline(__always) func store(_ row: Row, _ pointer: MutableFloatPointer) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: row, as: Row.self)
+}
+
+/// Stores a row, past the caches if it is `streamed`: then its line of memory is not read first, and takes nobody's place.
+@inline(__always) func store(_ row: Row, _ pointer: MutableFloatPointer, streamed: Bool) {
+  if streamed {
+    platform_stream(pointer, row.lowHalf, row.highHalf)
+  } else {
+    store(row, pointer)
+  }
 }
 
 /// Zeroes whole rows.

@@ -8,8 +8,8 @@ extension BatchNorm {
   /// - Parameters:
   ///   - normalization, inverse: as `finish` or `forward` made them.
   ///   - dgamma, dbeta: [channels], overwritten.
-  ///   - maxPool: the gradient of a max pool behind it, whose `dx` is dz: written some rows at a time, which are summed up
-  ///     while they are in the cache. Nil if dz is there.
+  ///   - maxPool: the gradient of a max pool behind it, whose `dx` is dz: computed in both passes, some rows at a time, for
+  ///     that takes less time than to write it to memory and read it again. Nil if dz is there.
   ///   - scratch: `scratchCount(pixels:)` floats, and behind them what the gradient of the pool needs; their contents lost.
   public func backward(
     _ y: PanelTensor, dz: PanelTensor, behind maxPool: MaxPoolGradient? = nil, normalization: Normalization,
@@ -20,16 +20,22 @@ extension BatchNorm {
     let passes = TwoPasses(y), channels = self.channels
     let sums = GradientSums(scratch, panels: panels, blocks: passes.blocks)
     let poolScratch = scratch + scratchCount(pixels: y.pixels)
+    let streamed = maxPool != nil && dz.isStreamed
+    /// Where the gradient of some blocks is.
+    @inline(__always) func gradient(_ panel: Int, _ rows: Range<Int>, _ thread: Int) -> FloatPointer {
+      guard let maxPool else { return FloatPointer(dz.panel(panel)) + rows.lowerBound * rowWidth }
+      return maxPool.rows(panel, rows.lowerBound / y.width..<rows.upperBound / y.width, poolScratch, thread)
+    }
     passes.run(
       pool, together: maxPool == nil ? 1 : MaxPoolGradient.blocksTogether,
-      prepare: { panel, rows, thread in
-        maxPool?.write(panel, rows.lowerBound / y.width..<rows.upperBound / y.width, poolScratch, thread)
-      },
-      first: { panel, block, rows in
-        let start = rows.lowerBound * rowWidth
-        sums.gather(
-          y.panel(panel) + start, dz.panel(panel) + start, rows.count, normalization.panel(panel), block: block,
-          panel: panel)
+      first: { panel, blocks, thread in
+        let first = passes.rows(of: blocks).lowerBound, gradient = gradient(panel, passes.rows(of: blocks), thread)
+        for block in blocks {
+          let rows = passes.rows(of: block)
+          sums.gather(
+            y.panel(panel) + rows.lowerBound * rowWidth, gradient + (rows.lowerBound - first) * rowWidth, rows.count,
+            normalization.panel(panel), block: block, panel: panel)
+        }
       },
       between: { panel in
         let first = panel * rowWidth
@@ -39,10 +45,11 @@ extension BatchNorm {
           dbeta[first + lane] = gradients.beta[lane]
         }
       },
-      second: { panel, _, rows in
-        let start = rows.lowerBound * rowWidth
+      second: { panel, blocks, thread in
+        let rows = passes.rows(of: blocks), start = rows.lowerBound * rowWidth
         sums.apply(
-          y.panel(panel) + start, dz.panel(panel) + start, rows.count, normalization.panel(panel), panel: panel)
+          y.panel(panel) + start, gradient(panel, rows, thread), into: dz.panel(panel) + start, rows.count,
+          normalization.panel(panel), panel: panel, streamed: streamed)
       })
   }
 }
@@ -127,17 +134,18 @@ struct GradientSums {
     return (Row(gamma), Row(sums))
   }
 
-  /// Turns the gradient of z into that of y for some rows of a panel.
+  /// Turns the gradient of z into that of y for some rows of a panel; may be done in place if it is not `streamed`.
   @inline(never)
   func apply(
-    _ y: FloatPointer, _ dz: MutableFloatPointer, _ count: Int, _ normalization: PanelNormalization, panel: Int
+    _ y: FloatPointer, _ dz: FloatPointer, into dy: MutableFloatPointer, _ count: Int,
+    _ normalization: PanelNormalization, panel: Int, streamed: Bool
   ) {
     let mean = load(slopes + panel * 2 * rowWidth), slope = -load(slopes + panel * 2 * rowWidth + rowWidth)
     for index in 0..<count {
       let row = load(y + index * rowWidth)
       let g = Row.zero.replacing(with: load(dz + index * rowWidth), where: normalization.passes(row))
       let centered = (g - mean).addingProduct(slope, row - normalization.center)
-      store(centered * normalization.scale, dz + index * rowWidth)
+      store(centered * normalization.scale, dy + index * rowWidth, streamed: streamed)
     }
   }
 }

@@ -13,8 +13,12 @@ public func maxPoolBackward(
   scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
   let gradient = MaxPoolGradient(winners: winners, dy, into: dx, accumulate: accumulate, geometry: geometry)
-  let blocks = PoolBlocks(dx)
-  pool.forEach(blocks.count) { block, thread in gradient.write(blocks.panel(block), blocks.rows(block), scratch, thread)
+  let blocks = PoolBlocks(dx), scratchCount = MaxPoolScratch.floatCount(geometry, width: dx.width)
+  pool.forEach(blocks.count) { block, thread in
+    let rows = blocks.rows(block)
+    gradient.write(
+      blocks.panel(block), rows, into: dx.panel(blocks.panel(block)) + rows.lowerBound * dx.width * rowWidth,
+      MaxPoolScratch(scratch + thread * scratchCount, geometry, width: dx.width))
   }
 }
 
@@ -26,26 +30,43 @@ public struct MaxPoolGradient: Sendable {
   private let geometry: PoolGeometry
   private let scratchCount: Int
 
-  /// Blocks of a batch norm before the pool whose rows are written at once: with the batch norm's input about a
-  /// second-level cache, and so many rows that those of the windows above, which are done again, are few.
-  static let blocksTogether = 8
+  /// Blocks of a batch norm before the pool whose rows are computed at once: about a quarter of a second-level cache, and
+  /// so many that the rows of windows above, which are done again, are few.
+  static let blocksTogether = 4
 
   /// What `maxPoolBackward` is told.
   public init(winners: Winners, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry) {
     geometry.check(dx, dy)
     (self.winners, self.dy, self.dx) = (winners, dy, dx)
     (self.accumulate, self.geometry) = (accumulate, geometry)
-    scratchCount = MaxPoolScratch.floatCount(geometry, width: dx.width)
+    scratchCount = Self.floatCount(geometry, width: dx.width)
   }
 
-  /// Writes consecutive rows of a panel of `dx`; rows of all samples follow one another.
+  /// Floats of one thread's scratch.
+  static func floatCount(_ geometry: PoolGeometry, width: Int) -> Int {
+    MaxPoolScratch.floatCount(geometry, width: width)
+      + TwoPasses.mostRows(ofBlocks: blocksTogether, width: width) * rowWidth
+  }
+
+  /// Computes consecutive rows of a panel of `dx`, those of some blocks of a batch norm; rows of all samples follow one
+  /// another.
   ///
   /// - Parameter scratch: that of all threads.
-  func write(_ panel: Int, _ rows: Range<Int>, _ scratch: MutableFloatPointer, _ thread: Int) {
-    let scratch = MaxPoolScratch(scratch + thread * scratchCount, geometry, width: dx.width)
+  /// - Returns: where they are in the thread's.
+  func rows(_ panel: Int, _ rows: Range<Int>, _ scratch: MutableFloatPointer, _ thread: Int) -> FloatPointer {
+    require(!accumulate, "what is added to is not read here")
+    let own = scratch + thread * scratchCount, pixels = own + MaxPoolScratch.floatCount(geometry, width: dx.width)
+    write(panel, rows, into: pixels, MaxPoolScratch(own, geometry, width: dx.width))
+    return FloatPointer(pixels)
+  }
+
+  /// Writes consecutive rows of a panel of `dx` to a place.
+  fileprivate func write(
+    _ panel: Int, _ rows: Range<Int>, into target: MutableFloatPointer, _ scratch: MaxPoolScratch
+  ) {
     let axis = PoolAxis(geometry, pixels: dx.height)
     var (sample, row) = rows.lowerBound.quotientAndRemainder(dividingBy: dx.height)
-    var next = -1
+    var next = -1, line = target
     for _ in rows {
       if next < 0 || row == 0 {
         next = axis.windows(of: row).lowerBound
@@ -57,7 +78,8 @@ public struct MaxPoolGradient: Sendable {
         add(panel, sample, next, scratch)
         next += 1
       }
-      finish(panel, sample, row, scratch)
+      finish(panel, sample, row, into: line, scratch)
+      line += dx.width * rowWidth
       row += 1
       if row == dx.height { (sample, row) = (sample + 1, 0) }
     }
@@ -76,12 +98,14 @@ public struct MaxPoolGradient: Sendable {
   }
 
   /// Gives those of what a row was reduced to to its pixels.
-  private func finish(_ panel: Int, _ sample: Int, _ row: Int, _ scratch: MaxPoolScratch) {
+  private func finish(
+    _ panel: Int, _ sample: Int, _ row: Int, into line: MutableFloatPointer, _ scratch: MaxPoolScratch
+  ) {
     let paddedRow = row + geometry.padding, isInWindows = paddedRow % geometry.stride < geometry.kernel
     ColumnParts(
       gradient: FloatPointer(isInWindows ? scratch.ring.row(paddedRow) : scratch.before),
       winners: UnsafePointer(winners.columns(panel, sample, row)),
-      dx: dx.panel(panel) + (sample * dx.height + row) * dx.width * rowWidth, line: scratch.line, width: dx.width,
+      dx: line, line: scratch.line, width: dx.width,
       windows: dy.width, padding: geometry.padding
     ).write(geometry, accumulate: accumulate)
   }

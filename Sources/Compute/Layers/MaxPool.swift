@@ -118,7 +118,8 @@ private struct MaxPoolRows {
     RowMaxima(
       scratch: scratch, rows: rows, existing: geometry.padding..<x.height + geometry.padding,
       winners: winners?.rows(panel, sample, rows.lowerBound),
-      y: y.panel(panel) + (sample * y.height + rows.lowerBound) * y.width * rowWidth, windows: y.width
+      y: y.panel(panel) + (sample * y.height + rows.lowerBound) * y.width * rowWidth, isStreamed: y.isStreamed,
+      windows: y.width
     ).write(geometry, knowsNaN: knowsNaN)
   }
 }

@@ -41,7 +41,7 @@ public struct PoolGeometry: Hashable, Sendable {
   /// Floats of scratch that the kernels of a pool need for an input of this width.
   public func scratchCount(width: Int, threads: Int) -> Int {
     let axis = PoolAxis(self, pixels: width)
-    return threads * max(AverageWindows.scratchCount(axis, axis), MaxPoolScratch.floatCount(self, width: width))
+    return threads * max(AverageWindows.scratchCount(axis, axis), MaxPoolGradient.floatCount(self, width: width))
   }
 
   func check(_ x: PanelTensor, _ y: PanelTensor) {

@@ -126,6 +126,8 @@ struct RowMaxima {
   let winners: UnsafeMutablePointer<Int32>?
   /// The first row.
   let y: MutableFloatPointer
+  /// Whether they are written past the caches.
+  let isStreamed: Bool
   let windows: Int
 
   func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
@@ -151,7 +153,8 @@ struct RowMaxima {
 
   @inline(__always)
   private func combine(_ kernel: Int, _ stride: Int, knowsNaN: Bool) {
-    let windows = windows, wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
+    let windows = windows, isStreamed = isStreamed,
+      wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
     var y = y, target = winners ?? scratch.words
     for row in rows {
       let first = row * stride, lines = (maxima(first), maxima(first + 1), maxima(first + 2))
@@ -165,8 +168,8 @@ struct RowMaxima {
             let line = index == 1 ? lines.1 : index == 2 ? lines.2 : maxima(first + index)
             word.take(load(line + window * rowWidth), &largest, knowsNaN: knowsNaN)
           }
-          platform_prefetch_to_write(y + (window + prefetchedPixels) * rowWidth)
-          store(largest, y + window * rowWidth)
+          if !isStreamed { platform_prefetch_to_write(y + (window + prefetchedPixels) * rowWidth) }
+          store(largest, y + window * rowWidth, streamed: isStreamed)
           window += 1
         }
         word.write(place, kernel: kernel, count: end - start)

@@ -43,13 +43,17 @@ public struct ImagePhases: Hashable, Sendable {
   /// Writes images from NCHW order.
   func load(_ nchw: FloatPointer, into images: Images, _ pool: ThreadPool) {
     let phaseHeight = height, area = images.height * images.width * images.channels
+    let streamed = rowsAreStreamed(images.batch * height * width, at: images.pointer)
     pool.forEach(images.batch * phaseHeight) { item, _ in
       loadRow(
-        nchw + item / phaseHeight * area, item % phaseHeight, images, into: images.pointer + item * width * rowWidth)
+        nchw + item / phaseHeight * area, item % phaseHeight, images, into: images.pointer + item * width * rowWidth,
+        streamed: streamed)
     }
   }
 
-  private func loadRow(_ sample: FloatPointer, _ row: Int, _ images: Images, into target: MutableFloatPointer) {
+  private func loadRow(
+    _ sample: FloatPointer, _ row: Int, _ images: Images, into target: MutableFloatPointer, streamed: Bool
+  ) {
     // Columns whose pixels all exist, of images of three colours, in the order of `index`.
     var inner = left..<left
     let firstRow = 2 * row - top
@@ -63,7 +67,7 @@ public struct ImagePhases: Hashable, Sendable {
         store(
           Row(
             odd0[c], odd1[c], odd2[c], even0[c], even1[c], even2[c], even0[d], even1[d], even2[d], odd0[d], odd1[d],
-            odd2[d], 0, 0, 0, 0), target + column * rowWidth)
+            odd2[d], 0, 0, 0, 0), target + column * rowWidth, streamed: streamed)
       }
     }
     for edge in 0..<width where !inner.contains(edge) { loadPixel(sample, row, edge, images, into: target) }

@@ -72,8 +72,19 @@ public struct PanelTensor: @unchecked Sendable {
       pointer: pointer, batch: count, height: height, width: width, channels: channels, panelStride: panelStride)
   }
 
+  /// Whether a layer that computes little had better write it past the caches: little of it would be there still when it is
+  /// read.
+  var isStreamed: Bool { rowsAreStreamed(panels * pixels, at: pointer) && panelStride % rowWidth == 0 }
+
   /// Whether the other tensor has as many samples, pixels and channels.
   func hasShape(of other: PanelTensor) -> Bool {
     batch == other.batch && height == other.height && width == other.width && channels == other.channels
   }
+}
+
+/// Whether so many rows at a place had better be written past the caches: where they are more than 4 MiB, about what a core
+/// has of the last cache, and lie on lines of memory.
+func rowsAreStreamed(_ rows: Int, at pointer: UnsafeMutablePointer<Float>) -> Bool {
+  let lineBytes = rowWidth * MemoryLayout<Float>.stride
+  return rows * lineBytes > 4 << 20 && Int(bitPattern: pointer) % lineBytes == 0
 }

@@ -183,6 +183,8 @@ private final class Crew: @unchecked Sendable {
   }
 
   private func announce() {
+    // Also what the caller wrote before.
+    platform_stream_end()
     generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
     pthread_mutex_lock(mutex)
@@ -198,6 +200,7 @@ private final class Crew: @unchecked Sendable {
       seen += 1
       if stopping.load(ordering: .sequentiallyConsistent) { return }
       call(body.function, body.context, index)
+      platform_stream_end()
       pending.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     }
   }
