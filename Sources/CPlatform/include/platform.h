@@ -21,6 +21,8 @@ int platform_pidfd_open(pid_t pid);
 
 /// Asks the CPU to bring a line of memory into its caches, to be read. Any address will do.
 static inline void platform_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+/// The same for a line that is read once: it takes no other's place in the larger caches.
+static inline void platform_prefetch_once(const void *address) { __builtin_prefetch(address, 0, 0); }
 /// The same for a line that will be written.
 static inline void platform_prefetch_to_write(const void *address) { __builtin_prefetch(address, 1); }
 

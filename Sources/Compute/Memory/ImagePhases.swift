@@ -1,3 +1,5 @@
+import CPlatform
+
 /// The phases of images in even and odd rows and columns, as a panel: [batch][height][width][16], in each row the channels
 /// of 2 × 2 pixels, pixel after pixel, and zeros.
 ///
@@ -54,23 +56,41 @@ public struct ImagePhases: Hashable, Sendable {
   private func loadRow(
     _ sample: FloatPointer, _ row: Int, _ images: Images, into target: MutableFloatPointer, streamed: Bool
   ) {
-    // Columns whose pixels all exist, of images of three colours, in the order of `index`.
+    // Columns whose pixels all exist, of images of three colours, two at a time.
     var inner = left..<left
     let firstRow = 2 * row - top
     if images.channels == 3 && firstRow >= 0 && firstRow + 1 < images.height {
-      inner = left..<left + (images.width - left) / 2
-      let area = images.height * images.width
-      let even0 = sample + firstRow * images.width - left, even1 = even0 + area, even2 = even1 + area
-      let odd0 = even0 + images.width, odd1 = even1 + images.width, odd2 = even2 + images.width
-      for column in inner {
-        let c = 2 * column, d = c + 1
-        store(
-          Row(
-            odd0[c], odd1[c], odd2[c], even0[c], even1[c], even2[c], even0[d], even1[d], even2[d], odd0[d], odd1[d],
-            odd2[d], 0, 0, 0, 0), target + column * rowWidth, streamed: streamed)
+      inner = left..<left + (images.width - left) / 4 * 2
+      let even = sample + firstRow * images.width - left
+      for column in stride(from: inner.lowerBound, to: inner.upperBound, by: 2) {
+        loadPair(even + 2 * column, column % 8 < 2, images, into: target + column * rowWidth, streamed: streamed)
       }
     }
     for edge in 0..<width where !inner.contains(edge) { loadPixel(sample, row, edge, images, into: target) }
+  }
+
+  /// Writes two pixels of the phases: four columns of two rows of three colours, in the order of `index`.
+  ///
+  /// - Parameter prefetches: whether to ask for a line of memory of each row of the next item.
+  @inline(__always)
+  private func loadPair(
+    _ even: FloatPointer, _ prefetches: Bool, _ images: Images, into target: MutableFloatPointer, streamed: Bool
+  ) {
+    let area = images.height * images.width, odd = even + images.width
+    @inline(__always) func columns(_ row: FloatPointer, _ channel: Int) -> SIMD4<Float> {
+      let first = row + channel * area
+      if prefetches { platform_prefetch_once(first + 2 * images.width) }
+      return UnsafeRawPointer(first).loadUnaligned(as: SIMD4<Float>.self)
+    }
+    let e0 = columns(even, 0), e1 = columns(even, 1), e2 = columns(even, 2)
+    let o0 = columns(odd, 0), o1 = columns(odd, 1), o2 = columns(odd, 2)
+    @inline(__always) func put(_ c: Int, _ d: Int, _ target: MutableFloatPointer) {
+      let row = Row(
+        o0[c], o1[c], o2[c], e0[c], e1[c], e2[c], e0[d], e1[d], e2[d], o0[d], o1[d], o2[d], 0, 0, 0, 0)
+      store(row, target, streamed: streamed)
+    }
+    put(0, 1, target)
+    put(2, 3, target + rowWidth)
   }
 
   private func loadPixel(
