@@ -183,7 +183,7 @@ private final class Crew: @unchecked Sendable {
   }
 
   private func announce() {
-    // Also what the caller wrote before.
+    // Stores past the caches do not wait their turn: the helpers see those that the caller made before this loop.
     platform_stream_end()
     generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
@@ -200,6 +200,7 @@ private final class Crew: @unchecked Sendable {
       seen += 1
       if stopping.load(ordering: .sequentiallyConsistent) { return }
       call(body.function, body.context, index)
+      // And the caller sees those of the helpers.
       platform_stream_end()
       pending.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     }
