@@ -20,7 +20,7 @@ enum Action: Sendable {
   case batchNormGradient(Int, y: Region, dz: Region)
   case reluGradient(y: Region, dy: Region)
   case maxPoolGradient(PoolGeometry, winners: Int, dy: Region, dx: Region, accumulate: Bool)
-  /// The gradient of a max pool, and of the batch norm before it, which sums up what was just written.
+  /// The gradient of a max pool, which is not stored, and of the batch norm before it.
   case maxPoolAndBatchNormGradients(PoolGeometry, winners: Int, dy: Region, batchNorm: Int, y: Region, dz: Region)
   case averagePoolGradient(PoolGeometry, countsPadding: Bool, dy: Region, dx: Region, accumulate: Bool)
   case adaptiveAveragePoolGradient(dy: Region, dx: Region, accumulate: Bool)
@@ -52,7 +52,7 @@ enum Action: Sendable {
   /// The tensors that the step writes over what it has read of them: their bytes move twice.
   var updated: [Region] {
     switch self {
-    case .batchNormGradient(_, _, let dz), .maxPoolAndBatchNormGradients(_, _, _, _, _, let dz): [dz]
+    case .batchNormGradient(_, _, let dz): [dz]
     case .reluGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
     case .convolutionGradients(_, _, _, let dx, true), .productGradients(_, _, _, let dx, true): dx.map { [$0] } ?? []
     case .maxPoolGradient(_, _, _, let dx, true), .averagePoolGradient(_, _, _, let dx, true),

@@ -125,7 +125,7 @@ extension Planner {
     let finished = [layer.trainedShift, layer.trainedScale].compactMap { place in
       place.map { $0..<$0 + layer.channels }
     }
-    // What a pool's gradient wrote is read at once while it is in the cache, if that is the whole gradient.
+    // A pool's gradient is computed some rows at a time and never stored, if it is the whole gradient.
     if case .maxPoolGradient(let geometry, let winners, let dy, dx: dz, accumulate: false) = steps.last?.action,
       !layer.isFrozen, let pool = steps.popLast()
     {
