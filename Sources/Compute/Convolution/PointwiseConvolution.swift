@@ -86,7 +86,10 @@ public struct PointwiseConvolution: Sendable {
         inputs[panel] = copy
       }
       let panels = Self.part(item % groups, of: groups, outputPanels)
-      Self.multiply(inputs, inputPanels, offset: 0, rows: count, weights, panels) { panel in
+      Self.multiply(
+        inputs, inputPanels, offset: 0, rows: count, weights, panels, of: outputPanels,
+        prefetchesRows: x.normalization == nil
+      ) { panel in
         (bias.map { $0 + panel * rowWidth } ?? zeros, outputs.pointers[panel] + first * rowWidth)
       } finished: { panel, rows in
         moments?.gather(rows, count, block: item / groups, panel: panel)
@@ -125,7 +128,7 @@ public struct PointwiseConvolution: Sendable {
       let offset = item / groups * Self.blockPixels * rowWidth
       Self.multiply(
         gradients.pointers, outputPanels, offset: offset, rows: min(Self.blockPixels, pixels - offset / rowWidth),
-        weights, Self.part(item % groups, of: groups, inputPanels)
+        weights, Self.part(item % groups, of: groups, inputPanels), of: inputPanels, prefetchesRows: false
       ) {
         (start, dx.panel($0) + offset)
       } finished: { _, _ in
@@ -138,28 +141,36 @@ public struct PointwiseConvolution: Sendable {
   /// Some output panels of a block of rows.
   ///
   /// - Parameters:
+  ///   - allPanels: how many output panels there are weights of.
+  ///   - prefetchesRows: whether the first panel finds the rows in memory. Those of gradients were just written; to ask for
+  ///     them made it no faster.
   ///   - output: for each panel, what its sums start from (nil for what is there), and its first row.
   ///   - finished: called with each panel when it has its final values, while its rows are in the cache.
   @inline(__always)
   private static func multiply(
     _ inputs: UnsafePointer<MutableFloatPointer>, _ inputPanels: Int, offset: Int, rows: Int, _ weights: FloatPointer,
-    _ panels: Range<Int>, output: (_ panel: Int) -> (start: FloatPointer?, first: MutableFloatPointer),
+    _ panels: Range<Int>, of allPanels: Int, prefetchesRows: Bool,
+    output: (_ panel: Int) -> (start: FloatPointer?, first: MutableFloatPointer),
     finished: (_ panel: Int, _ rows: FloatPointer) -> Void
   ) {
     let runs = dividedUp(inputPanels, panelsPerRun)
     for run in 0..<runs {
       let depth = part(run, of: runs, inputPanels)
+      @inline(__always) func weightsOfRun(_ panel: Int) -> FloatPointer {
+        weights + (panel * inputPanels + depth.lowerBound) * rowWidth * rowWidth
+      }
       @inline(__always) func columns(_ panel: Int) -> ProductColumns {
         let (start, first) = output(panel)
         return ProductColumns(
-          weights: weights + (panel * inputPanels + depth.lowerBound) * rowWidth * rowWidth,
-          start: run > 0 ? nil : start, output: first)
+          weights: weightsOfRun(panel), start: run > 0 ? nil : start, output: first)
       }
       for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
         let end = min(panels.upperBound, panel + tilePanels)
         productBlock(
           inputs + depth.lowerBound, depth.count, offset: offset, rows: rows, columns(panel),
-          and: end - panel > 1 ? columns(panel + 1) : nil)
+          and: end - panel > 1 ? columns(panel + 1) : nil,
+          prefetches: ProductPrefetches(
+            rows: prefetchesRows && panel == panels.lowerBound, weights: end < allPanels ? weightsOfRun(end) : nil))
         guard run == runs - 1 else { continue }
         for panel in panel..<end { finished(panel, FloatPointer(output(panel).first)) }
       }

@@ -1,3 +1,5 @@
+import CPlatform
+
 /// What an output panel of a product is made of.
 struct ProductColumns {
   /// A row of 16 for each element of the other matrix' rows.
@@ -29,6 +31,14 @@ struct ProductColumns {
   }
 }
 
+/// What a product asks memory for while it computes: what it has not read yet, and soon will.
+struct ProductPrefetches {
+  /// Whether for the rows of the next tile: those of a tensor that is not in a near cache.
+  var rows = false
+  /// The weights that come next: a line of them with each panel of a tile, so that a block asks for as many as it reads.
+  var weights: FloatPointer?
+}
+
 /// The matrix whose rows are multiplied.
 private struct ProductPanels {
   /// Where its panels begin; a row is 16 floats of each.
@@ -36,13 +46,24 @@ private struct ProductPanels {
   let count: Int
   /// Floats from there to the first row.
   let offset: Int
+  let prefetches: ProductPrefetches
 
-  /// Calls a body with each column's element of the first row, a row's width from the next one's, and the floats up to the
-  /// column's weights.
-  @inline(__always) func forEach(from first: Int, _ body: (_ a: FloatPointer, _ weight: Int) -> Void) {
+  /// Rows of a tile for which a line of the next weights is asked for: those of a block that is as long as the convolutions'.
+  private static let rowsPerLine = PointwiseConvolution.blockPixels / rowWidth
+
+  /// Calls a body with each column's element of the first of some rows, a row's width from the next one's, and the floats up
+  /// to the column's weights.
+  @inline(__always)
+  func forEach(_ rows: Int, from first: Int, _ body: (_ a: FloatPointer, _ weight: Int) -> Void) {
     for panel in 0..<count {
       var a = FloatPointer(table[panel]) + offset + first * rowWidth
       let weights = panel * rowWidth * rowWidth
+      if prefetches.rows {
+        for row in rows..<2 * rows { platform_prefetch(a + row * rowWidth) }
+      }
+      if let next = prefetches.weights {
+        platform_prefetch(next + (first / Self.rowsPerLine * count + panel) * rowWidth)
+      }
       // Two at a time: the compiler does not unroll this, and a loop's end costs 3 % (measured).
       for pair in 0..<rowWidth / 2 {
         body(a, weights + 2 * pair * rowWidth)
@@ -65,7 +86,7 @@ private func productTile(
   _ rows: Int, _ panels: ProductPanels, from first: Int, _ columns: ProductColumns, adding: Bool
 ) {
   var sums = columns.sums(rows, at: first * rowWidth)
-  panels.forEach(from: first) { a, weight in
+  panels.forEach(rows, from: first) { a, weight in
     sums.add(rows, { a[$0 * rowWidth] }, times: load(columns.weights + weight))
   }
   columns.put(sums, rows, at: first * rowWidth, adding: adding)
@@ -77,7 +98,7 @@ private func productTile(
   adding: Bool
 ) {
   var sums = columns.sums(rows, at: first * rowWidth), otherSums = others.sums(rows, at: first * rowWidth)
-  panels.forEach(from: first) { a, weight in
+  panels.forEach(rows, from: first) { a, weight in
     TileSums.add(
       rows, { a[$0 * rowWidth] }, to: &sums, times: load(columns.weights + weight), to: &otherSums,
       times: load(others.weights + weight))
@@ -96,9 +117,10 @@ private func productTile(
 @inline(never)
 func productBlock(
   _ panels: UnsafePointer<MutableFloatPointer>, _ panelCount: Int, offset: Int, rows: Int, _ columns: ProductColumns,
-  and others: ProductColumns? = nil, adding: Bool = false
+  and others: ProductColumns? = nil, adding: Bool = false,
+  prefetches: ProductPrefetches = ProductPrefetches()
 ) {
-  let panels = ProductPanels(table: panels, count: panelCount, offset: offset)
+  let panels = ProductPanels(table: panels, count: panelCount, offset: offset, prefetches: prefetches)
   #if LANES_16
     if let others {
       return forEachTile(of: rows) { productTile($0, panels, from: $1, columns, others, adding: adding) }
