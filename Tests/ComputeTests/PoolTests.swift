@@ -47,7 +47,7 @@ struct PoolTests {
 
   static func maximum(
     _ x: ReferenceTensor, _ dy: ReferenceTensor, _ geometry: PoolGeometry, threads: Int,
-    normalization: Normalization? = nil
+    normalization: Normalization? = nil, keepsStored: Bool = false
   ) -> Result {
     let pool = ThreadPool(threads: threads)
     let input = Panels(x), gradient = Panels(dy), y = Panels(resultLike: dy), dx = Panels(resultLike: x)
@@ -61,9 +61,11 @@ struct PoolTests {
       guard let first = words.baseAddress else { return }
       let winners = Winners(first, geometry, batch: x.batch, height: x.height, width: x.width)
       maxPoolForward(
-        activation, into: y.tensor, winners: winners, geometry: geometry, scratch: scratch.pointer, pool: pool)
+        activation, into: y.tensor, keepsStored: keepsStored, winners: winners, geometry: geometry,
+        scratch: scratch.pointer, pool: pool)
       maxPoolForward(
-        activation, into: evaluated.tensor, winners: nil, geometry: geometry, scratch: scratch.pointer, pool: pool)
+        activation, into: evaluated.tensor, keepsStored: keepsStored, winners: nil, geometry: geometry,
+        scratch: scratch.pointer, pool: pool)
       for (target, accumulate) in [(dx, false), (accumulated, true)] {
         maxPoolBackward(
           winners: winners, gradient.tensor, into: target.tensor, accumulate: accumulate, geometry: geometry,
@@ -118,6 +120,18 @@ struct PoolTests {
         Self.average(
           x, dy, test.geometry, countsPadding: true, threads: threads, normalization: norm.normalization
         ).y == Self.average(z, dy, test.geometry, countsPadding: true, threads: threads).y)
+    }
+  }
+
+  @Test("What a pool keeps stored is normalised to the largest values, and is that of its winners", arguments: Case.all)
+  func keepsStored(_ test: Case) {
+    let (x, dy) = Self.numbers(test), geometry = test.geometry
+    let norm = TestNormalization(channels: x.channels, seed: 5)
+    let largest = PoolReference(geometry: geometry).maximum(Self.normalized(x, norm.normalization)).y
+    for threads in [1, 3] {
+      let result = Self.maximum(x, dy, geometry, threads: threads, normalization: norm.normalization, keepsStored: true)
+      #expect(Self.normalized(result.y, norm.normalization) == largest)
+      #expect(Self.places(result.winners, x, dy, geometry).map { x.values[$0] } == result.y.values)
     }
   }
 

@@ -44,6 +44,11 @@ struct SoftmaxCrossEntropyTests {
     for (n, label) in labels.enumerated() { expected[n, Int(label), 0, 0] += 1 }
     // The distance to the largest logit, up to 40 here, is rounded to single precision before it is an exponent.
     #expect(relativeError(probabilities.map { Double($0) }, expected.values) < 40 * 0x1p-24)
+    let pool = ThreadPool(threads: 3), other = Panels(resultLike: values)
+    #expect(
+      softmaxCrossEntropy(
+        logits: z.tensor, labels: labels, smoothing: 0.1, weight: 0.3, gradient: other.tensor, pool: pool) == sums)
+    #expect(other.bits == gradient.bits)
     // In place.
     softmaxCrossEntropy(logits: z.tensor, labels: labels, smoothing: 0.1, weight: 0.3, gradient: z.tensor)
     #expect(z.bits == gradient.bits)

@@ -83,7 +83,7 @@ extension Digests {
       let labels = (0..<batch).map { _ in Int32(memory.integer(below: classes)) }
       loadPanels(nchw: logits.pointer, into: x.panels, pool: pool)
       let sums = softmaxCrossEntropy(
-        logits: x.panels, labels: labels, smoothing: 0.1, weight: 0.3, gradient: gradient.panels)
+        logits: x.panels, labels: labels, smoothing: 0.1, weight: 0.3, gradient: gradient.panels, pool: pool)
       let probabilities = memory.used(batch * classes)
       softmax(x.panels, into: probabilities.pointer)
       add("cross-entropy of \(classes) classes", [sums.lossSum], [sums.top1, sums.top5], gradient.storage)

@@ -9,6 +9,7 @@ extension Digests {
       // Several blocks of rows; and one smaller than some windows.
       for shape in [Shape(2, 40, 33, 24), Shape(2, 3, 4, 40)] {
         addMaxPool(geometry, shape)
+        addPoolBehindBatchNorm(geometry, shape)
         for countsPadding in [false, true] { addAveragePool(geometry, shape, countsPadding: countsPadding) }
       }
     }
@@ -52,6 +53,34 @@ extension Digests {
         scratch: scratch.pointer, pool: pool)
       add("\(name), \(accumulate ? "accumulating " : "")backward", dx.storage)
     }
+  }
+
+  /// One that keeps what is stored, and the gradients of the batch norm before it.
+  private func addPoolBehindBatchNorm(_ geometry: PoolGeometry, _ shape: Shape) {
+    let outputs = output(geometry, shape)
+    guard outputs.pixels <= shape.pixels else { return }
+    let name = name("max", geometry, shape) + " behind a batch norm"
+    let memory = newMemory(), norm = BatchNorm(channels: shape.channels, epsilon: 1e-5)
+    let x = memory.tensor(shape), vectors = memory.vectors(shape.channels)
+    let y = memory.result(outputs), dy = memory.tensor(outputs), dx = memory.result(shape)
+    let inverse = memory.vector(shape.channels), dgamma = memory.vector(shape.channels)
+    let dbeta = memory.vector(shape.channels)
+    let words = UnsafeMutablePointer<Int32>.allocate(
+      capacity: Winners.count(
+        geometry, batch: shape.batch, height: shape.height, width: shape.width, channels: shape.channels))
+    defer { words.deallocate() }
+    let winners = Winners(words, geometry, batch: shape.batch, height: shape.height, width: shape.width)
+    let scratch = memory.used(
+      norm.scratchCount(pixels: shape.pixels) + geometry.scratchCount(width: shape.width, threads: pool.threads))
+    maxPoolForward(
+      Activation(x.panels, normalization: vectors.normalization), into: y.panels, keepsStored: true, winners: winners,
+      geometry: geometry, scratch: scratch.pointer, pool: pool)
+    add("\(name), forward", y.storage)
+    norm.backward(
+      x.panels, pooled: y.panels, dy.panels, winners: winners, geometry: geometry, into: dx.panels,
+      normalization: vectors.normalization, inverse: inverse.pointer, dgamma: dgamma.pointer, dbeta: dbeta.pointer,
+      scratch: scratch.pointer, pool: pool)
+    add("\(name), backward", dx.storage, dgamma, dbeta)
   }
 
   private func addAveragePool(_ geometry: PoolGeometry, _ shape: Shape, countsPadding: Bool) {

@@ -107,6 +107,24 @@ import Testing
     #expect(pools > 4 && gradients > 2)
   }
 
+  /// A pool that alone reads a batch norm leaves it to its readers to normalise, and their gradients are one step.
+  @Test(arguments: [
+    ("googlenet", ["maxpool1+conv1.bn", "maxpool2+conv3.bn"]), ("googlenet-seed", []), ("googlenet-paper", []),
+    ("inception-v3", ["maxpool1+Conv2d_2b_3x3.bn", "maxpool2+Conv2d_4a_3x3.bn"]),
+  ])
+  func poolsBehindBatchNormsKeepWhatIsStored(name: String, expected: [String]) throws {
+    for mode in [Plan.Mode.training, .evaluation] {
+      let plan = Planner.plan(try model(name), mode: mode, maxBatch: 2, threads: 1)
+      let pools = plan.steps.filter { step in
+        guard case .maxPool(_, let x, let y, _) = step.action, y.isNormalized else { return false }
+        return x.isNormalized && plan.slots[x.region.slot].vectors == plan.slots[y.region.slot].vectors
+      }
+      #expect(pools.map(\.name) == expected.map { String($0.prefix { $0 != "+" }) })
+      let together = plan.steps.filter { $0.operation == "max pool and batch norm gradients" }
+      #expect(together.map(\.name) == (mode == .training ? expected.reversed() : []))
+    }
+  }
+
   /// Nothing but a convolution's output is stored for a batch norm and its ReLU.
   @Test(arguments: names, [Plan.Mode.training, .evaluation])
   func normalisedTensorsAreNotStored(name: String, mode: Plan.Mode) throws {

@@ -8,49 +8,78 @@ extension BatchNorm {
   /// - Parameters:
   ///   - normalization, inverse: as `finish` or `forward` made them.
   ///   - dgamma, dbeta: [channels], overwritten.
-  ///   - maxPool: the gradient of a max pool behind it, whose `dx` is dz: computed in both passes, some rows at a time, for
-  ///     that takes less time than to write it to memory and read it again. Nil if dz is there.
-  ///   - scratch: `scratchCount(pixels:)` floats, and behind them what the gradient of the pool needs; their contents lost.
+  ///   - scratch: `scratchCount(pixels:)` floats, their contents lost.
   public func backward(
-    _ y: PanelTensor, dz: PanelTensor, behind maxPool: MaxPoolGradient? = nil, normalization: Normalization,
-    inverse: UnsafePointer<Float>, dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>,
-    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+    _ y: PanelTensor, dz: PanelTensor, normalization: Normalization, inverse: UnsafePointer<Float>,
+    dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
   ) {
     require(y.channels == channels && dz.hasShape(of: y), "the tensors of a batch norm have its channels and one shape")
-    let passes = TwoPasses(y), channels = self.channels
-    let sums = GradientSums(scratch, panels: panels, blocks: passes.blocks)
-    let poolScratch = scratch + scratchCount(pixels: y.pixels)
-    let streamed = maxPool != nil && dz.isStreamed
-    /// Where the gradient of some blocks is.
-    @inline(__always) func gradient(_ panel: Int, _ rows: Range<Int>, _ thread: Int) -> FloatPointer {
-      guard let maxPool else { return FloatPointer(dz.panel(panel)) + rows.lowerBound * rowWidth }
-      return maxPool.rows(panel, rows.lowerBound / y.width..<rows.upperBound / y.width, poolScratch, thread)
-    }
+    let passes = TwoPasses(y), sums = GradientSums(scratch, panels: panels, blocks: passes.blocks)
     passes.run(
-      pool, together: maxPool == nil ? 1 : MaxPoolGradient.blocksTogether,
-      first: { panel, blocks, thread in
-        let first = passes.rows(of: blocks).lowerBound, gradient = gradient(panel, passes.rows(of: blocks), thread)
-        for block in blocks {
-          let rows = passes.rows(of: block)
-          sums.gather(
-            y.panel(panel) + rows.lowerBound * rowWidth, gradient + (rows.lowerBound - first) * rowWidth, rows.count,
-            normalization.panel(panel), block: block, panel: panel)
-        }
+      pool,
+      first: { panel, block in
+        sums.gather(y, dz, passes.rows(of: block), normalization, block: block, panel: panel)
       },
       between: { panel in
-        let first = panel * rowWidth
-        let gradients = sums.finish(panel: panel, inverse: load(inverse + first), count: y.pixels)
-        for lane in 0..<min(rowWidth, channels - first) {
-          dgamma[first + lane] = gradients.gamma[lane]
-          dbeta[first + lane] = gradients.beta[lane]
-        }
+        finish(sums, panel, count: y.pixels, inverse: inverse, dgamma: dgamma, dbeta: dbeta)
       },
-      second: { panel, blocks, thread in
-        let rows = passes.rows(of: blocks), start = rows.lowerBound * rowWidth
+      second: { panel, block in
+        let rows = passes.rows(of: block), start = rows.lowerBound * rowWidth
         sums.apply(
-          y.panel(panel) + start, gradient(panel, rows, thread), into: dz.panel(panel) + start, rows.count,
-          normalization.panel(panel), panel: panel, streamed: streamed)
+          y.panel(panel) + start, FloatPointer(dz.panel(panel)) + start, into: dz.panel(panel) + start, rows.count,
+          normalization.panel(panel), panel: panel, streamed: false)
       })
+  }
+
+  /// The same behind a max pool that kept what is stored of y (`maxPoolForward`), given the gradient of what the pool's
+  /// readers see.
+  ///
+  /// All other pixels have the gradient zero, so that the sums are those over what the pool wrote. Its gradient is only
+  /// computed, some rows at a time, where that of y is: it is never stored.
+  ///
+  /// - Parameters:
+  ///   - pooled: what the pool wrote, not larger than y.
+  ///   - dpooled: the gradient of what its readers see.
+  ///   - dy: overwritten.
+  ///   - scratch: `scratchCount(pixels:)` floats, and behind them what the gradient of the pool needs; their contents lost.
+  public func backward(
+    _ y: PanelTensor, pooled: PanelTensor, _ dpooled: PanelTensor, winners: Winners, geometry: PoolGeometry,
+    into dy: PanelTensor, normalization: Normalization, inverse: UnsafePointer<Float>,
+    dgamma: UnsafeMutablePointer<Float>, dbeta: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
+  ) {
+    require(
+      y.channels == channels && dy.hasShape(of: y) && dpooled.hasShape(of: pooled),
+      "the tensors of a batch norm have its channels and one shape")
+    require(pooled.pixels <= y.pixels, "a pool behind a batch norm writes no more than it reads")
+    let first = TwoPasses(pooled), sums = GradientSums(scratch, panels: panels, blocks: first.blocks)
+    pool.forEach(panels * first.blocks) { item, _ in
+      let (panel, block) = item.quotientAndRemainder(dividingBy: first.blocks)
+      sums.gather(pooled, dpooled, first.rows(of: block), normalization, block: block, panel: panel)
+    }
+    for panel in 0..<panels {
+      finish(sums, panel, count: y.pixels, inverse: inverse, dgamma: dgamma, dbeta: dbeta)
+    }
+    let gradient = MaxPoolGradient(winners: winners, dpooled, into: dy, accumulate: false, geometry: geometry)
+    let blocks = gradient.blocks, poolScratch = scratch + scratchCount(pixels: y.pixels)
+    pool.forEach(blocks.count) { block, thread in
+      let panel = blocks.panel(block), rows = blocks.rows(block), start = rows.lowerBound * y.width * rowWidth
+      sums.apply(
+        y.panel(panel) + start, gradient.rows(block, poolScratch, thread), into: dy.panel(panel) + start,
+        rows.count * y.width, normalization.panel(panel), panel: panel, streamed: dy.isStreamed)
+    }
+  }
+
+  private func finish(
+    _ sums: GradientSums, _ panel: Int, count: Int, inverse: FloatPointer, dgamma: MutableFloatPointer,
+    dbeta: MutableFloatPointer
+  ) {
+    let first = panel * rowWidth, gradients = sums.finish(panel: panel, inverse: load(inverse + first), count: count)
+    for lane in 0..<min(rowWidth, channels - first) {
+      dgamma[first + lane] = gradients.gamma[lane]
+      dbeta[first + lane] = gradients.beta[lane]
+    }
   }
 }
 
@@ -100,8 +129,10 @@ struct GradientSums {
   /// Records the sums of one block of a panel.
   @inline(never)
   func gather(
-    _ y: FloatPointer, _ dz: FloatPointer, _ count: Int, _ normalization: PanelNormalization, block: Int, panel: Int
+    _ y: PanelTensor, _ dz: PanelTensor, _ rows: Range<Int>, _ normalization: Normalization, block: Int, panel: Int
   ) {
+    let y = FloatPointer(y.panel(panel)) + rows.lowerBound * rowWidth, count = rows.count
+    let dz = FloatPointer(dz.panel(panel)) + rows.lowerBound * rowWidth, normalization = normalization.panel(panel)
     var sums = WideRow.zero, products = WideRow.zero
     var start = 0
     while start < count {

@@ -25,15 +25,9 @@ struct TwoPasses {
   static func mostBlocks(pixels: Int) -> Int { dividedUp(pixels, mostRows / 2) }
 
   /// The pixels of a block.
-  @inline(__always) func rows(of block: Int) -> Range<Int> { rows(of: block..<block + 1) }
-
-  /// The pixels of consecutive blocks.
-  @inline(__always) func rows(of blocks: Range<Int>) -> Range<Int> {
-    blocks.lowerBound * blockRows..<min(count, blocks.upperBound * blockRows)
+  @inline(__always) func rows(of block: Int) -> Range<Int> {
+    block * blockRows..<min(count, (block + 1) * blockRows)
   }
-
-  /// The most pixels that some blocks have, given the width of the image.
-  static func mostRows(ofBlocks count: Int, width: Int) -> Int { count * max(mostRows, width) }
 
   /// Calls `first` for all blocks of a panel, then `between`, then `second` for all its blocks from the last to the first:
   /// what was read last is in the cache still.
@@ -41,30 +35,24 @@ struct TwoPasses {
   /// Each thread takes panels of its own as long as there is one for every thread; the threads share the rest, and those
   /// that are too large to be in the cache several at a time.
   ///
-  /// - Parameter together: blocks that both are called with at a time.
   @inline(__always)
   func run(
-    _ pool: ThreadPool, together: Int, first: (_ panel: Int, _ blocks: Range<Int>, _ thread: Int) -> Void,
-    between: (_ panel: Int) -> Void, second: (_ panel: Int, _ blocks: Range<Int>, _ thread: Int) -> Void
+    _ pool: ThreadPool, first: (_ panel: Int, _ block: Int) -> Void, between: (_ panel: Int) -> Void,
+    second: (_ panel: Int, _ block: Int) -> Void
   ) {
-    let blocks = self.blocks, isLarge = count > Self.rowsOfOneThread, groups = dividedUp(blocks, together)
-    @inline(__always) func members(_ group: Int) -> Range<Int> {
-      group * together..<min(blocks, (group + 1) * together)
-    }
+    let blocks = self.blocks, isLarge = count > Self.rowsOfOneThread
     let ownPanels = isLarge && pool.threads > 1 ? 0 : panels / pool.threads * pool.threads
-    pool.forEach(ownPanels) { panel, thread in
-      for group in 0..<groups { first(panel, members(group), thread) }
+    pool.forEach(ownPanels) { panel, _ in
+      for block in 0..<blocks { first(panel, block) }
       between(panel)
-      for group in (0..<groups).reversed() { second(panel, members(group), thread) }
+      for block in (0..<blocks).reversed() { second(panel, block) }
     }
     var start = ownPanels
     while start < panels {
       let shared = isLarge ? 1 : panels - start
-      pool.forEach(shared * groups) { item, thread in first(start + item / groups, members(item % groups), thread) }
+      pool.forEach(shared * blocks) { item, _ in first(start + item / blocks, item % blocks) }
       for panel in start..<start + shared { between(panel) }
-      pool.forEach(shared * groups, reversed: true) { item, thread in
-        second(start + item / groups, members(item % groups), thread)
-      }
+      pool.forEach(shared * blocks, reversed: true) { item, _ in second(start + item / blocks, item % blocks) }
       start += shared
     }
   }

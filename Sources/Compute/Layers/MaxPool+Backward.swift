@@ -23,40 +23,41 @@ public func maxPoolBackward(
 }
 
 /// The gradient of a max pool, of which a caller may have some rows at a time.
-public struct MaxPoolGradient: Sendable {
+struct MaxPoolGradient {
   private let winners: Winners
   private let dy, dx: PanelTensor
   private let accumulate: Bool
   private let geometry: PoolGeometry
-  private let scratchCount: Int
+  /// The blocks of `dx` that `rows` computes.
+  let blocks: PoolBlocks
 
-  /// Blocks of a batch norm before the pool whose rows are computed at once: about a quarter of a second-level cache, and
-  /// so many that the rows of windows above, which are done again, are few.
-  static let blocksTogether = 4
+  /// Pixels of a block, about: a quarter of a second-level cache, and so many that the rows of windows above, which are
+  /// done again, are few.
+  private static let blockPixels = 2048
 
   /// What `maxPoolBackward` is told.
-  public init(winners: Winners, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry) {
+  init(winners: Winners, _ dy: PanelTensor, into dx: PanelTensor, accumulate: Bool, geometry: PoolGeometry) {
     geometry.check(dx, dy)
     (self.winners, self.dy, self.dx) = (winners, dy, dx)
     (self.accumulate, self.geometry) = (accumulate, geometry)
-    scratchCount = Self.floatCount(geometry, width: dx.width)
+    blocks = PoolBlocks(dx, pixels: Self.blockPixels)
   }
 
   /// Floats of one thread's scratch.
   static func floatCount(_ geometry: PoolGeometry, width: Int) -> Int {
     MaxPoolScratch.floatCount(geometry, width: width)
-      + TwoPasses.mostRows(ofBlocks: blocksTogether, width: width) * rowWidth
+      + PoolBlocks.blockRows(width: width, pixels: blockPixels) * width * rowWidth
   }
 
-  /// Computes consecutive rows of a panel of `dx`, those of some blocks of a batch norm; rows of all samples follow one
-  /// another.
+  /// Computes a block of `dx`.
   ///
   /// - Parameter scratch: that of all threads.
-  /// - Returns: where they are in the thread's.
-  func rows(_ panel: Int, _ rows: Range<Int>, _ scratch: MutableFloatPointer, _ thread: Int) -> FloatPointer {
+  /// - Returns: where its rows are in the thread's.
+  func rows(_ block: Int, _ scratch: MutableFloatPointer, _ thread: Int) -> FloatPointer {
     require(!accumulate, "what is added to is not read here")
-    let own = scratch + thread * scratchCount, pixels = own + MaxPoolScratch.floatCount(geometry, width: dx.width)
-    write(panel, rows, into: pixels, MaxPoolScratch(own, geometry, width: dx.width))
+    let own = scratch + thread * Self.floatCount(geometry, width: dx.width)
+    let pixels = own + MaxPoolScratch.floatCount(geometry, width: dx.width)
+    write(blocks.panel(block), blocks.rows(block), into: pixels, MaxPoolScratch(own, geometry, width: dx.width))
     return FloatPointer(pixels)
   }
 

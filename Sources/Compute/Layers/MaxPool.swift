@@ -4,22 +4,26 @@
 /// window to its value.
 ///
 /// - Parameters:
-///   - y: plain values: whoever reads them applies no normalisation.
+///   - y: plain values: whoever reads them applies no normalisation; or, if `keepsStored`, what is stored of the pixels that
+///     won, for readers that normalise it as those of `x` do.
+///   - keepsStored: see `y`. A normalisation keeps or reverses the order of a channel's values, so that the largest is found
+///     without it; of values that it makes equal, the one that wins is the outermost, and not the first.
 ///   - winners: which pixel of its window each value is, the first of the largest ones in the order of rows, or the first
 ///     NaN if there is one; nil if no gradient is wanted.
 ///   - scratch: `geometry.scratchCount` floats, their contents lost.
 public func maxPoolForward(
-  _ x: Activation, into y: PanelTensor, winners: Winners?, geometry: PoolGeometry,
+  _ x: Activation, into y: PanelTensor, keepsStored: Bool = false, winners: Winners?, geometry: PoolGeometry,
   scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) {
   geometry.check(x.tensor, y)
   require(geometry.kernel <= 33, "a word has a bit for each pixel of a window but the first")
   let blocks = PoolBlocks(y), scratchCount = MaxPoolScratch.floatCount(geometry, width: x.tensor.width)
   pool.forEach(blocks.count) { block, thread in
+    let panel = blocks.panel(block)
     let rows = MaxPoolRows(
-      x: x.tensor, y: y, normalization: x.normalization, winners: winners, geometry: geometry,
-      scratch: MaxPoolScratch(scratch + thread * scratchCount, geometry, width: x.tensor.width),
-      panel: blocks.panel(block))
+      x: x.tensor, y: y, normalization: keepsStored ? nil : x.normalization?.panel(panel),
+      order: StoredOrder(keepsStored ? x.normalization?.panel(panel) : nil), winners: winners, geometry: geometry,
+      scratch: MaxPoolScratch(scratch + thread * scratchCount, geometry, width: x.tensor.width), panel: panel)
     // To think of NaN takes longer, and there seldom is one.
     if !rows.write(blocks, block, knowsNaN: false) { _ = rows.write(blocks, block, knowsNaN: true) }
   }
@@ -71,7 +75,8 @@ struct MaxPoolScratch {
 private struct MaxPoolRows {
   let x: PanelTensor
   let y: PanelTensor
-  let normalization: Normalization?
+  let normalization: PanelNormalization?
+  let order: StoredOrder
   let winners: Winners?
   let geometry: PoolGeometry
   let scratch: MaxPoolScratch
@@ -107,7 +112,7 @@ private struct MaxPoolRows {
     ColumnMaxima(
       line: FloatPointer(x.panel(panel)) + (sample * x.height + rows.lowerBound) * x.width * rowWidth,
       rows: rows.lowerBound + geometry.padding..<rows.upperBound + geometry.padding,
-      normalization: normalization, panel: panel, scratch: scratch,
+      normalization: normalization, order: order, scratch: scratch,
       winners: isOwn ? winners?.columns(panel, sample, rows.lowerBound) : nil, width: x.width, windows: y.width,
       padding: geometry.padding
     ).write(geometry, knowsNaN: knowsNaN)
@@ -119,7 +124,7 @@ private struct MaxPoolRows {
       scratch: scratch, rows: rows, existing: geometry.padding..<x.height + geometry.padding,
       winners: winners?.rows(panel, sample, rows.lowerBound),
       y: y.panel(panel) + (sample * y.height + rows.lowerBound) * y.width * rowWidth, isStreamed: y.isStreamed,
-      windows: y.width
+      order: order, windows: y.width
     ).write(geometry, knowsNaN: knowsNaN)
   }
 }

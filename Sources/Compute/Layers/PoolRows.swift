@@ -71,12 +71,15 @@ struct PoolBlocks {
   /// fewer would often do rows again that its neighbour did. Unmeasured.
   private static let blockPixels = 1024
 
-  init(_ target: PanelTensor) {
+  init(_ target: PanelTensor, pixels: Int = blockPixels) {
     (rows, height) = (target.batch * target.height, target.height)
-    blockRows = max(8, dividedUp(Self.blockPixels, target.width))
+    blockRows = Self.blockRows(width: target.width, pixels: pixels)
     blocksOfPanel = dividedUp(rows, blockRows)
     count = blocksOfPanel * target.panels
   }
+
+  /// Rows of a block of about so many pixels.
+  static func blockRows(width: Int, pixels: Int) -> Int { max(8, dividedUp(pixels, width)) }
 
   /// The panel of a block.
   @inline(__always) func panel(_ block: Int) -> Int { block / blocksOfPanel }

@@ -1,13 +1,32 @@
 import CPlatform
 
+/// The order of a panel's stored values by what a normalisation makes of them: that of their own values, or where it
+/// multiplies by a negative number, the reverse.
+struct StoredOrder {
+  /// The sign bit of each channel whose order is reversed.
+  private let signs: SIMD16<Int32>
+
+  /// The order by some normalisation, or their own if there is none.
+  init(_ normalization: PanelNormalization?) {
+    let scale = normalization?.scale ?? .zero
+    signs = SIMD16<Int32>.zero.replacing(with: SIMD16(repeating: .min), where: scale .< Row.zero)
+  }
+
+  /// What is compared in place of a stored value; and the stored value in place of that.
+  @inline(__always) func callAsFunction(_ row: Row) -> Row {
+    unsafeBitCast(unsafeBitCast(row, to: SIMD16<Int32>.self) ^ signs, to: Row.self)
+  }
+}
+
 /// The largest pixels of the windows along rows of the input.
 struct ColumnMaxima {
   /// The first row.
   let line: FloatPointer
   /// Which rows, counted with the padding above them.
   let rows: Range<Int>
-  let normalization: Normalization?
-  let panel: Int
+  let normalization: PanelNormalization?
+  /// What is compared of pixels that are not normalised.
+  let order: StoredOrder
   /// Has a place for what each row is reduced to, and the row that the sum of all pixels is added to: NaN if one of them
   /// is, or if there are both infinities.
   let scratch: MaxPoolScratch
@@ -40,8 +59,8 @@ struct ColumnMaxima {
 
   @inline(__always)
   private func write(_ kernel: Int, _ stride: Int, isNormalized: Bool, knowsNaN: Bool) {
-    let normalization = isNormalized ? normalization?.panel(panel) ?? .identity : .identity
-    let windows = windows, width = width, padding = padding
+    let normalization = isNormalized ? normalization ?? .identity : .identity
+    let order = order, windows = windows, width = width, padding = padding
     // Windows whose pixels all exist, but those that they have from the one before.
     let keepsPixels = kernel == 3 && stride < 3
     let inner = innerWindows(kernel, stride, keepsPixels)
@@ -50,7 +69,7 @@ struct ColumnMaxima {
     for row in rows {
       let maxima = scratch.ring.row(row)
       @inline(__always) func value(_ pixel: Int) -> Row {
-        let stored = load(line + pixel * rowWidth), value = isNormalized ? normalization(stored) : stored
+        let stored = load(line + pixel * rowWidth), value = isNormalized ? normalization(stored) : order(stored)
         sum += value
         return knowsNaN ? distinctFromPadding(value) : value
       }
@@ -128,6 +147,7 @@ struct RowMaxima {
   let y: MutableFloatPointer
   /// Whether they are written past the caches.
   let isStreamed: Bool
+  let order: StoredOrder
   let windows: Int
 
   func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
@@ -153,7 +173,7 @@ struct RowMaxima {
 
   @inline(__always)
   private func combine(_ kernel: Int, _ stride: Int, knowsNaN: Bool) {
-    let windows = windows, isStreamed = isStreamed,
+    let order = order, windows = windows, isStreamed = isStreamed,
       wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
     var y = y, target = winners ?? scratch.words
     for row in rows {
@@ -169,7 +189,7 @@ struct RowMaxima {
             word.take(load(line + window * rowWidth), &largest, knowsNaN: knowsNaN)
           }
           if !isStreamed { platform_prefetch_to_write(y + (window + prefetchedPixels) * rowWidth) }
-          store(largest, y + window * rowWidth, streamed: isStreamed)
+          store(order(largest), y + window * rowWidth, streamed: isStreamed)
           window += 1
         }
         word.write(place, kernel: kernel, count: end - start)

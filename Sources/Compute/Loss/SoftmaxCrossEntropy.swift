@@ -19,27 +19,24 @@ public struct ClassificationSums: Hashable, Sendable {
 ///   - smoothing: e.
 ///   - weight: multiplies the gradient, not the returned loss.
 ///   - gradient: weight · (softmax(z) − q) for each sample, not divided by the batch; may be the memory of `logits`.
+///   - scratch: `softmaxCrossEntropyScratchCount(batch:)` floats, their contents lost.
 /// - Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
 @discardableResult
 public func softmaxCrossEntropy(
   logits: PanelTensor, labels: UnsafeBufferPointer<Int32>, smoothing: Double, weight: Double,
-  gradient: PanelTensor? = nil
+  gradient: PanelTensor?, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
 ) -> ClassificationSums {
   require(logits.height == 1 && logits.width == 1, "logits are a tensor of one pixel")
   require(labels.count >= logits.batch, "every sample has a label")
   if let gradient { require(gradient.hasShape(of: logits), "a gradient has the shape of its tensor") }
   let classes = logits.channels
-  var sums = ClassificationSums(lossSum: 0, top1: 0, top5: 0)
-  for sample in 0..<logits.batch {
+  let results = UnsafeMutableRawPointer(scratch).bindMemory(to: SampleResult.self, capacity: logits.batch)
+  pool.forEach(logits.batch) { sample, _ in
     let label = Int(labels[sample])
     require(label >= 0 && label < classes, "label \(label) is not one of \(classes) classes")
     let own = logit(logits, sample, label)
     var above = 0
     for index in 0..<classes where index != label && !(logit(logits, sample, index) <= own) { above += 1 }
-    if !own.isNaN {
-      if above < 1 { sums.top1 += 1 }
-      if above < 5 { sums.top5 += 1 }
-    }
     // With d = z − max z, the loss is log Σ e^d − Σ q d: large logits do not cancel.
     let maximum = largestLogit(logits, sample)
     let total = exponentials(logits, sample, maximum, scaledBy: nil, into: nil)
@@ -47,8 +44,9 @@ public func softmaxCrossEntropy(
     for index in 0..<classes { sumOfDistances += Double(logit(logits, sample, index)) - Double(maximum) }
     let expected =
       (1 - smoothing) * (Double(own) - Double(maximum)) + smoothing / Double(classes) * sumOfDistances
-    sums.lossSum += Elementary.log(total) - expected
-    guard let gradient else { continue }
+    results[sample] = SampleResult(
+      loss: Elementary.log(total) - expected, above: own.isNaN ? Int.max : above)
+    guard let gradient else { return }
     exponentials(logits, sample, maximum, scaledBy: Float(weight / total), into: gradient)
     let spread = Float(weight * smoothing / Double(classes))
     for panel in 0..<gradient.panels {
@@ -58,17 +56,37 @@ public func softmaxCrossEntropy(
     gradient.panel(label / rowWidth)[sample * rowWidth + label % rowWidth] -= Float(weight * (1 - smoothing))
     clearSpareLanes(gradient, sample)
   }
-  return sums
+  return (0..<logits.batch).reduce(into: ClassificationSums(lossSum: 0, top1: 0, top5: 0)) { sums, sample in
+    sums.lossSum += results[sample].loss
+    if results[sample].above < 1 { sums.top1 += 1 }
+    if results[sample].above < 5 { sums.top5 += 1 }
+  }
 }
 
-/// Softmax cross-entropy of labels in an array.
+/// Floats of scratch that a softmax cross-entropy needs.
+public func softmaxCrossEntropyScratchCount(batch: Int) -> Int {
+  batch * MemoryLayout<SampleResult>.stride / MemoryLayout<Float>.stride
+}
+
+/// Softmax cross-entropy of labels in an array, with scratch of its own.
 @discardableResult
 public func softmaxCrossEntropy(
-  logits: PanelTensor, labels: [Int32], smoothing: Double, weight: Double, gradient: PanelTensor? = nil
+  logits: PanelTensor, labels: [Int32], smoothing: Double, weight: Double, gradient: PanelTensor? = nil,
+  pool: ThreadPool = ThreadPool(threads: 1)
 ) -> ClassificationSums {
-  labels.withUnsafeBufferPointer {
-    softmaxCrossEntropy(logits: logits, labels: $0, smoothing: smoothing, weight: weight, gradient: gradient)
+  let scratch = FloatStorage(count: softmaxCrossEntropyScratchCount(batch: logits.batch))
+  return labels.withUnsafeBufferPointer {
+    softmaxCrossEntropy(
+      logits: logits, labels: $0, smoothing: smoothing, weight: weight, gradient: gradient, scratch: scratch.pointer,
+      pool: pool)
   }
+}
+
+/// What is added up of a sample, in the order of the samples.
+private struct SampleResult {
+  let loss: Double
+  /// Other logits that are not at or below the label's.
+  let above: Int
 }
 
 /// The probabilities of the classes, as [batch][classes]. `probabilities` may not overlap the logits.

@@ -23,8 +23,9 @@ extension Executor {
     case .maxPool(let geometry, let x, let y, let winners):
       let x = activation(x, batch)
       maxPoolForward(
-        x, into: tensor(y, batch), winners: winners.map { self.winners($0, geometry, of: x.tensor) },
-        geometry: geometry, scratch: scratch, pool: pool)
+        x, into: tensor(y.region, batch), keepsStored: y.isNormalized,
+        winners: winners.map { self.winners($0, geometry, of: x.tensor) }, geometry: geometry, scratch: scratch,
+        pool: pool)
     case .averagePool(let geometry, let countsPadding, let x, let y):
       averagePoolForward(
         activation(x, batch), into: tensor(y, batch), geometry: geometry, countsPadding: countsPadding,

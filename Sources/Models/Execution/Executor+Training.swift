@@ -83,14 +83,19 @@ extension Executor {
       if layer.isFrozen {
         layer.batchNorm.backward(y, dz: dz, fixed: normalization(layer), pool: pool)
       } else {
-        normBackward(layer, y, dz, leaf)
+        layer.batchNorm.backward(
+          y, dz: dz, normalization: normalization(layer), inverse: floats(layer.inverse),
+          dgamma: gradient(layer.trainedScale, layer, leaf), dbeta: gradient(layer.trainedShift, layer, leaf),
+          scratch: scratch, pool: pool)
       }
-    case .maxPoolAndBatchNormGradients(let geometry, let winners, let dy, let index, let y, let dz):
-      let dz = tensor(dz, batch)
-      let gradient = MaxPoolGradient(
-        winners: self.winners(winners, geometry, of: dz), tensor(dy, batch), into: dz, accumulate: false,
-        geometry: geometry)
-      normBackward(plan.batchNorms[index], tensor(y, batch), dz, behind: gradient, leaf)
+    case .maxPoolAndBatchNormGradients(let geometry, let winners, let pooled, let dpooled, let index, let y, let dy):
+      let layer = plan.batchNorms[index], dy = tensor(dy, batch)
+      layer.batchNorm.backward(
+        tensor(y, batch), pooled: tensor(pooled, batch), tensor(dpooled, batch),
+        winners: self.winners(winners, geometry, of: dy), geometry: geometry, into: dy,
+        normalization: normalization(layer), inverse: floats(layer.inverse),
+        dgamma: gradient(layer.trainedScale, layer, leaf), dbeta: gradient(layer.trainedShift, layer, leaf),
+        scratch: scratch, pool: pool)
     case .reluGradient(let y, let dy):
       reluBackward(tensor(y, batch), tensor(dy, batch), pool: pool)
     case .maxPoolGradient(let geometry, let winners, let dy, let dx, let accumulate):
@@ -119,17 +124,9 @@ extension Executor {
     }
   }
 
-  /// The gradient of a batch norm, and of the max pool behind it if its gradient is still to come.
-  private func normBackward(
-    _ layer: Plan.BatchNormLayer, _ y: PanelTensor, _ dz: PanelTensor, behind maxPool: MaxPoolGradient? = nil,
-    _ leaf: Leaf
-  ) {
-    func place(_ gradient: Int?) -> UnsafeMutablePointer<Float> {
-      gradient.map { leaf.gradient + $0 } ?? floats(layer.discarded)
-    }
-    layer.batchNorm.backward(
-      y, dz: dz, behind: maxPool, normalization: normalization(layer), inverse: floats(layer.inverse),
-      dgamma: place(layer.trainedScale), dbeta: place(layer.trainedShift), scratch: scratch, pool: pool)
+  /// Where the gradient of a batch norm's vector goes, given its place.
+  private func gradient(_ place: Int?, _ layer: Plan.BatchNormLayer, _ leaf: Leaf) -> UnsafeMutablePointer<Float> {
+    place.map { leaf.gradient + $0 } ?? floats(layer.discarded)
   }
 
   /// Makes a batch norm's normalisation of the moments that were just gathered.
@@ -153,7 +150,8 @@ extension Executor {
   private func performLoss(_ head: Head, _ logits: Region, _ gradient: Region, _ leaf: Leaf) {
     let result = softmaxCrossEntropy(
       logits: tensor(logits, leaf.batch), labels: leaf.labels, smoothing: leaf.settings.labelSmoothing,
-      weight: head == .main ? 1 : leaf.settings.auxWeight, gradient: tensor(gradient, leaf.batch))
+      weight: head == .main ? 1 : leaf.settings.auxWeight, gradient: tensor(gradient, leaf.batch),
+      scratch: scratch, pool: pool)
     let layout = model.statistics
     switch head {
     case .main:

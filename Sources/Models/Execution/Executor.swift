@@ -144,7 +144,8 @@ public final class Executor {
     if let logits { storePanels(tensor(plan.logits, labels.count), nchw: logits, pool: pool) }
     statistics.update(repeating: 0, count: StatisticsLayout.evaluationCount)
     let result = softmaxCrossEntropy(
-      logits: tensor(plan.logits, labels.count), labels: labels, smoothing: 0, weight: 1, gradient: nil)
+      logits: tensor(plan.logits, labels.count), labels: labels, smoothing: 0, weight: 1, gradient: nil,
+      scratch: scratch, pool: pool)
     statistics[model.statistics.sampleCount] = Double(labels.count)
     statistics[model.statistics.mainLoss] = result.lossSum
     statistics[model.statistics.top1] = Double(result.top1)

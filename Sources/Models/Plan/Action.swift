@@ -7,7 +7,8 @@ enum Action: Sendable {
   case product(Int, x: Operand, ys: [Region])
   case batchNorm(Int, y: Region, z: Region)
   case relu(x: Region, y: Region)
-  case maxPool(PoolGeometry, x: Operand, y: Region, winners: Int?)
+  /// If its output is to be normalised, it is what is stored of the pixels that won.
+  case maxPool(PoolGeometry, x: Operand, y: Operand, winners: Int?)
   case averagePool(PoolGeometry, countsPadding: Bool, x: Operand, y: Region)
   case adaptiveAveragePool(x: Operand, y: Region)
   case localResponseNorm(LocalResponseNormConstants, x: Region, y: Region)
@@ -20,8 +21,10 @@ enum Action: Sendable {
   case batchNormGradient(Int, y: Region, dz: Region)
   case reluGradient(y: Region, dy: Region)
   case maxPoolGradient(PoolGeometry, winners: Int, dy: Region, dx: Region, accumulate: Bool)
-  /// The gradient of a max pool, which is not stored, and of the batch norm before it.
-  case maxPoolAndBatchNormGradients(PoolGeometry, winners: Int, dy: Region, batchNorm: Int, y: Region, dz: Region)
+  /// The gradients of a max pool that kept what is stored, of which the input's is not stored, and of the batch norm before
+  /// it.
+  case maxPoolAndBatchNormGradients(
+    PoolGeometry, winners: Int, pooled: Region, dpooled: Region, batchNorm: Int, y: Region, dy: Region)
   case averagePoolGradient(PoolGeometry, countsPadding: Bool, dy: Region, dx: Region, accumulate: Bool)
   case adaptiveAveragePoolGradient(dy: Region, dx: Region, accumulate: Bool)
   case localResponseNormGradient(LocalResponseNormConstants, x: Region, dy: Region, dx: Region, accumulate: Bool)
@@ -31,7 +34,8 @@ enum Action: Sendable {
   var regions: [Region] {
     switch self {
     case .images(let x): [x]
-    case .convolution(_, let x, let y), .maxPool(_, let x, let y, _), .averagePool(_, _, let x, let y),
+    case .maxPool(_, let x, let y, _): [x.region, y.region]
+    case .convolution(_, let x, let y), .averagePool(_, _, let x, let y),
       .adaptiveAveragePool(let x, let y):
       [x.region, y]
     case .product(_, let x, let ys): [x.region] + ys
@@ -42,9 +46,8 @@ enum Action: Sendable {
       [x, y]
     case .convolutionGradients(_, let x, let dy, let dx, _): [x.region, dy] + (dx.map { [$0] } ?? [])
     case .productGradients(_, let x, let dys, let dx, _): [x.region] + dys + (dx.map { [$0] } ?? [])
-    case .localResponseNormGradient(_, let x, let dy, let dx, _),
-      .maxPoolAndBatchNormGradients(_, _, let dy, _, let x, let dx):
-      [x, dy, dx]
+    case .localResponseNormGradient(_, let x, let dy, let dx, _): [x, dy, dx]
+    case .maxPoolAndBatchNormGradients(_, _, let pooled, let dpooled, _, let y, let dy): [pooled, dpooled, y, dy]
     case .biasGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
     }
   }
@@ -66,7 +69,9 @@ enum Action: Sendable {
   var winners: Int? {
     switch self {
     case .maxPool(_, _, _, let winners): winners
-    case .maxPoolGradient(_, let winners, _, _, _), .maxPoolAndBatchNormGradients(_, let winners, _, _, _, _): winners
+    case .maxPoolGradient(_, let winners, _, _, _),
+      .maxPoolAndBatchNormGradients(_, let winners, _, _, _, _, _):
+      winners
     default: nil
     }
   }

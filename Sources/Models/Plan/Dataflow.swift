@@ -7,6 +7,8 @@ struct Dataflow {
   private let readers: [[Int]]
   /// For each layer, whether it is a batch norm whose output nobody stores.
   private(set) var isDeferred: [Bool]
+  /// For each layer, whether it is a max pool that leaves it to its readers to normalise what it read.
+  private(set) var keepsStored: [Bool]
 
   init(layers: [FusedLayer], valueCount: Int) {
     self.layers = layers
@@ -18,11 +20,13 @@ struct Dataflow {
     }
     (self.producers, self.readers) = (producers, readers)
     isDeferred = Array(repeating: false, count: layers.count)
+    keepsStored = isDeferred
     for (index, layer) in layers.enumerated() where layer.isBatchNorm {
       isDeferred[index] =
         producer(of: layer.inputs[0])?.isConvolution == true && readerCount(of: layer.inputs[0]) == 1
         && everyReaderNormalizes(layer.output)
     }
+    keepsStored = layers.map(leavesNormalization)
   }
 
   /// The layer that produces a value; nil for the network's input.
@@ -48,11 +52,30 @@ struct Dataflow {
     return layers[reader]
   }
 
+  /// The max pool that keeps what is stored of a batch norm's input, if that is who reads its output.
+  func poolThatKeepsStored(behind batchNorm: Int) -> FusedLayer? {
+    guard let output = layers[batchNorm].output, let reader = readers[output.index].first, keepsStored[reader] else {
+      return nil
+    }
+    return layers[reader]
+  }
+
   /// Whether a value is seen normalised by its readers, wholly or in part.
   func isNormalized(_ value: Value) -> Bool {
     guard let index = producers[value.index] else { return false }
     return layers[index].operation.kind == .concatenation
-      ? layers[index].inputs.contains(where: isNormalized) : isDeferred[index]
+      ? layers[index].inputs.contains(where: isNormalized) : isDeferred[index] || keepsStored[index]
+  }
+
+  /// Whether a layer is a max pool that nobody shares a batch norm's output with, and whose readers can normalise: then the
+  /// gradients of that batch norm's parameters are sums over what the pool wrote, which is less.
+  private func leavesNormalization(_ layer: FusedLayer) -> Bool {
+    guard case .maxPool = layer.operation.kind, let output = layer.output else { return false }
+    let input = layer.inputs[0]
+    guard let producer = producers[input.index], isDeferred[producer], readerCount(of: input) == 1 else { return false }
+    let readers = readers(of: output)
+    return !readers.isEmpty && readers.allSatisfy(\.normalizesWhatItReads)
+      && output.shape.height * output.shape.width <= input.shape.height * input.shape.width
   }
 
   /// The 1×1 convolutions that read what this one reads and come with it, this one first; nil if an earlier one is first.

@@ -30,6 +30,10 @@ struct LayerTable {
       let region = flow.isDeferred[index] ? layer.output.map(placement.region) : nil
       declareBatchNorm(layer, model, parameters, storedIn: region, &slots)
     }
+    for (index, layer) in flow.layers.enumerated() where flow.keepsStored[index] {
+      guard let output = layer.output else { continue }
+      slots[placement.region(of: output).slot].vectors = slots[placement.region(of: layer.inputs[0]).slot].vectors
+    }
     for (index, layer) in flow.layers.enumerated() {
       if let output = layer.output {
         wantsGradient[output.index] =

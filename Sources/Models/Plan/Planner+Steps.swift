@@ -24,7 +24,7 @@ extension Planner {
       let isTold = mode == .training && layers.wantsGradient(of: layer.inputs[0])
       let winners = isTold ? addSlot(floatCount: winnerCount(geometry, layer.inputs[0].shape, maxBatch)) : nil
       winnerSlots[index] = winners
-      append(name, .maxPool(geometry, x: operand(layer.inputs[0]), y: y, winners: winners))
+      append(name, .maxPool(geometry, x: operand(layer.inputs[0]), y: operand(output), winners: winners))
     case .averagePool(let geometry, let countsPadding):
       append(name, .averagePool(geometry, countsPadding: countsPadding, x: operand(layer.inputs[0]), y: y))
     case .adaptiveAveragePool:
@@ -44,11 +44,11 @@ extension Planner {
     if layer.isConvolution { return appendConvolutionGradients(index) }
     guard let output = layer.output, layers.wantsGradient(of: output) else { return }
     let input = layer.inputs[0]
-    let x = placement.region(of: input), dy = placement.gradient(of: output)
+    let dy = placement.gradient(of: output)
     if layer.operation.kind != .concatenation { checkIsWritten(dy, name) }
     switch layer.operation.kind {
     case .batchNorm:
-      appendBatchNormGradient(layers.index(of: layer), name, y: x, dz: dy)
+      appendBatchNormGradient(index, dz: dy)
     case .relu:
       append(name, .reluGradient(y: placement.region(of: output), dy: dy))
     case .dropout(let probability, let number):
@@ -120,21 +120,25 @@ extension Planner {
       })
   }
 
-  private mutating func appendBatchNormGradient(_ index: Int, _ name: String, y: Region, dz: Region) {
-    let layer = layers.batchNorms[index]
+  private mutating func appendBatchNormGradient(_ index: Int, dz: Region) {
+    let name = flow.layers[index].operation.name, y = placement.region(of: flow.layers[index].inputs[0])
+    let own = layers.index(of: flow.layers[index]), layer = layers.batchNorms[own]
     let finished = [layer.trainedShift, layer.trainedScale].compactMap { place in
       place.map { $0..<$0 + layer.channels }
     }
-    // A pool's gradient is computed some rows at a time and never stored, if it is the whole gradient.
-    if case .maxPoolGradient(let geometry, let winners, let dy, dx: dz, accumulate: false) = steps.last?.action,
-      !layer.isFrozen, let pool = steps.popLast()
+    // A pool that kept what is stored is the only reader, and its gradient the whole one: it is made where this one is.
+    if let pool = flow.poolThatKeepsStored(behind: index), !layer.isFrozen,
+      case .maxPoolGradient(let geometry, let winners, let dpooled, dx: dz, accumulate: false) = steps.last?.action,
+      let pooled = pool.output.map(placement.region)
     {
+      steps.removeLast()
       append(
-        "\(pool.name)+\(name)",
-        .maxPoolAndBatchNormGradients(geometry, winners: winners, dy: dy, batchNorm: index, y: y, dz: dz),
+        "\(pool.operation.name)+\(name)",
+        .maxPoolAndBatchNormGradients(
+          geometry, winners: winners, pooled: pooled, dpooled: dpooled, batchNorm: own, y: y, dy: dz),
         finished: finished)
     } else {
-      append(name, .batchNormGradient(index, y: y, dz: dz), finished: finished)
+      append(name, .batchNormGradient(own, y: y, dz: dz), finished: finished)
     }
   }
 

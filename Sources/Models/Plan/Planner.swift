@@ -61,9 +61,10 @@ struct Planner {
     if mode == .evaluation { touch(logits.slot, steps.count - 1) }
 
     let scratch = layers.permanent
+    let lossCount = softmaxCrossEntropyScratchCount(batch: maxBatch)
     // Both, for a batch norm's gradient may be made together with that of the pool behind it.
     let scratchCount =
-      layers.scratchCount(maxBatch: maxBatch, threads: threads)
+      max(layers.scratchCount(maxBatch: maxBatch, threads: threads), lossCount)
       + (flow.layers.map { $0.poolScratchCount(threads: threads) }.max() ?? 0)
     let moments = scratch + roundedUp(scratchCount)
     let filters = moments + roundedUp(layers.momentCount(maxBatch: maxBatch))
@@ -130,7 +131,7 @@ extension Planner {
     case .maxPool(let geometry, x: let x, _, .some):
       return tensors + winnerCount(geometry, x.region.shape, 1) * size
     case .maxPoolGradient(let geometry, _, _, dx: let dx, _),
-      .maxPoolAndBatchNormGradients(let geometry, _, _, _, _, dz: let dx):
+      .maxPoolAndBatchNormGradients(let geometry, _, _, _, _, _, dy: let dx):
       return tensors + winnerCount(geometry, dx.shape, 1) * size
     default: return tensors
     }
