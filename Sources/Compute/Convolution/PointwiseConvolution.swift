@@ -19,6 +19,8 @@ public struct PointwiseConvolution: Sendable {
   /// Pixels of a block: few enough that its panels stay in the second-level cache; measured in the prototype of this
   /// design, where anything from 48 to 288 was within 3 %. Blocks are what moments are gathered of: a constant.
   static let blockPixels = 96
+  /// Panels up to which the next block is asked for while the copies of one are multiplied: 192 KiB together.
+  private static let mostPrefetchedPanels = 16
   /// Input panels that are accumulated before the next output panels are begun: the weights of a tile's panels stay within
   /// half of a first-level cache.
   private static let panelsPerRun = 18 / tilePanels
@@ -77,18 +79,19 @@ public struct PointwiseConvolution: Sendable {
     let blocks = dividedUp(pixels, Self.blockPixels), groups = groupCount(blocks, outputPanels, pool.threads)
     pool.forEach(blocks * groups) { item, thread in
       let first = item / groups * Self.blockPixels, count = min(Self.blockPixels, pixels - first)
-      let inputs = Self.table(tables + thread * tableFloats)
+      let inputs = Self.table(tables + thread * tableFloats), sources = inputs + inputPanels
       for panel in 0..<inputPanels {
-        inputs[panel] = x.tensor.panel(panel) + first * rowWidth
+        sources[panel] = x.tensor.panel(panel) + first * rowWidth
+        inputs[panel] = sources[panel]
         guard let normalization = x.normalization else { continue }
         let copy = copies + thread * copyFloats + panel * Self.blockPixels * rowWidth
-        copyRows(inputs[panel], count, normalization: normalization.panel(panel), into: copy)
+        copyRows(sources[panel], count, normalization: normalization.panel(panel), into: copy)
         inputs[panel] = copy
       }
       let panels = Self.part(item % groups, of: groups, outputPanels)
       Self.multiply(
         inputs, inputPanels, offset: 0, rows: count, weights, panels, of: outputPanels,
-        prefetchesRows: x.normalization == nil
+        prefetches: prefetches(sources, areCopied: x.normalization != nil)
       ) { panel in
         (bias.map { $0 + panel * rowWidth } ?? zeros, outputs.pointers[panel] + first * rowWidth)
       } finished: { panel, rows in
@@ -128,7 +131,7 @@ public struct PointwiseConvolution: Sendable {
       let offset = item / groups * Self.blockPixels * rowWidth
       Self.multiply(
         gradients.pointers, outputPanels, offset: offset, rows: min(Self.blockPixels, pixels - offset / rowWidth),
-        weights, Self.part(item % groups, of: groups, inputPanels), of: inputPanels, prefetchesRows: false
+        weights, Self.part(item % groups, of: groups, inputPanels), of: inputPanels, prefetches: ProductPrefetches()
       ) {
         (start, dx.panel($0) + offset)
       } finished: { _, _ in
@@ -142,14 +145,14 @@ public struct PointwiseConvolution: Sendable {
   ///
   /// - Parameters:
   ///   - allPanels: how many output panels there are weights of.
-  ///   - prefetchesRows: whether the first panel finds the rows in memory. Those of gradients were just written; to ask for
-  ///     them made it no faster.
+  ///   - prefetches: what is asked for with the first output panel. Gradients were just written: to ask for them made it no
+  ///     faster.
   ///   - output: for each panel, what its sums start from (nil for what is there), and its first row.
   ///   - finished: called with each panel when it has its final values, while its rows are in the cache.
   @inline(__always)
   private static func multiply(
     _ inputs: UnsafePointer<MutableFloatPointer>, _ inputPanels: Int, offset: Int, rows: Int, _ weights: FloatPointer,
-    _ panels: Range<Int>, of allPanels: Int, prefetchesRows: Bool,
+    _ panels: Range<Int>, of allPanels: Int, prefetches: ProductPrefetches,
     output: (_ panel: Int) -> (start: FloatPointer?, first: MutableFloatPointer),
     finished: (_ panel: Int, _ rows: FloatPointer) -> Void
   ) {
@@ -170,7 +173,8 @@ public struct PointwiseConvolution: Sendable {
           inputs + depth.lowerBound, depth.count, offset: offset, rows: rows, columns(panel),
           and: end - panel > 1 ? columns(panel + 1) : nil,
           prefetches: ProductPrefetches(
-            rows: prefetchesRows && panel == panels.lowerBound, weights: end < allPanels ? weightsOfRun(end) : nil))
+            rows: panel == panels.lowerBound ? prefetches.rows.map { $0 + depth.lowerBound } : nil,
+            distance: prefetches.distance, weights: end < allPanels ? weightsOfRun(end) : nil))
         guard run == runs - 1 else { continue }
         for panel in panel..<end { finished(panel, FloatPointer(output(panel).first)) }
       }
@@ -187,8 +191,18 @@ public struct PointwiseConvolution: Sendable {
     threads == 1 ? 1 : min(panels, dividedUp(4 * threads, max(1, blocks)))
   }
 
-  /// Floats that hold the addresses of the input panels for each thread.
-  private func tableFloats(_ threads: Int) -> Int { threads * dividedUp(2 * inputPanels, rowWidth) * rowWidth }
+  /// The rows that come next: of what is multiplied where it lies, those of the next tile; of what is copied, those of the
+  /// next block, if they leave the second-level cache room for the copies.
+  private func prefetches(
+    _ sources: UnsafeMutablePointer<MutableFloatPointer>, areCopied: Bool
+  ) -> ProductPrefetches {
+    ProductPrefetches(
+      rows: areCopied && inputPanels > Self.mostPrefetchedPanels ? nil : UnsafePointer(sources),
+      distance: areCopied ? Self.blockPixels : mostTileRows)
+  }
+
+  /// Floats that hold the addresses of the input panels for each thread, and those of what they may be copies of.
+  private func tableFloats(_ threads: Int) -> Int { threads * dividedUp(4 * inputPanels, rowWidth) * rowWidth }
 
   private static func table(_ scratch: MutableFloatPointer) -> UnsafeMutablePointer<MutableFloatPointer> {
     UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: MutableFloatPointer.self)

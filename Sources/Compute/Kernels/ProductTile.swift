@@ -33,8 +33,10 @@ struct ProductColumns {
 
 /// What a product asks memory for while it computes: what it has not read yet, and soon will.
 struct ProductPrefetches {
-  /// Whether for the rows of the next tile: those of a tensor that is not in a near cache.
-  var rows = false
+  /// Where the panels of a tensor that is not in a near cache begin, for each that is multiplied; nil if it is.
+  var rows: UnsafePointer<MutableFloatPointer>?
+  /// How far behind the tile's own rows those lie that are asked for.
+  var distance = 0
   /// The weights that come next: a line of them with each panel of a tile, so that a block asks for as many as it reads.
   var weights: FloatPointer?
 }
@@ -58,8 +60,9 @@ private struct ProductPanels {
     for panel in 0..<count {
       var a = FloatPointer(table[panel]) + offset + first * rowWidth
       let weights = panel * rowWidth * rowWidth
-      if prefetches.rows {
-        for row in rows..<2 * rows { platform_prefetch(a + row * rowWidth) }
+      if let table = prefetches.rows {
+        let next = FloatPointer(table[panel]) + offset + (first + prefetches.distance) * rowWidth
+        for row in 0..<rows { platform_prefetch(next + row * rowWidth) }
       }
       if let next = prefetches.weights {
         platform_prefetch(next + (first / Self.rowsPerLine * count + panel) * rowWidth)

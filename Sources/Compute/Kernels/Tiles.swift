@@ -3,12 +3,12 @@
 // The sums of a tile, a row of each panel of the other matrix and an element of this one have to fit the registers.
 #if LANES_16
   /// Rows of the largest tile. There are 32 registers, each of which holds a row.
-  private let mostRows = 12
+  let mostTileRows = 12
   /// Panels of the other matrix that a product's tile may have. With one, it would wait for loads of elements.
   let tilePanels = 2
 #else
   /// Rows of the largest tile. There are 16 registers, two of which hold a row.
-  private let mostRows = 6
+  let mostTileRows = 6
   /// Panels of the other matrix that a product's tile may have.
   let tilePanels = 1
 #endif
@@ -20,7 +20,7 @@ func forEachTile(of rows: Int, _ body: (_ height: Int, _ first: Int) -> Void) {
   var first = 0
   while first < rows {
     let rest = rows - first
-    let height = rest <= mostRows ? rest : rest > mostRows + mostRows / 3 ? mostRows : (rest + 1) / 2
+    let height = rest <= mostTileRows ? rest : rest > mostTileRows + mostTileRows / 3 ? mostTileRows : (rest + 1) / 2
     withLiteral(height) { body($0, first) }
     first += height
   }
@@ -29,7 +29,7 @@ func forEachTile(of rows: Int, _ body: (_ height: Int, _ first: Int) -> Void) {
 /// As few tiles as there can be, of nearly equal height.
 @inline(__always)
 func forEachEvenTile(of rows: Int, _ body: (_ height: Int, _ first: Int) -> Void) {
-  let tiles = dividedUp(rows, mostRows), height = rows / tiles, taller = rows % tiles
+  let tiles = dividedUp(rows, mostTileRows), height = rows / tiles, taller = rows % tiles
   var first = 0
   for tile in 0..<tiles {
     let size = height + (tile < taller ? 1 : 0)

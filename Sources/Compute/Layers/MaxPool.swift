@@ -21,8 +21,7 @@ public func maxPoolForward(
   pool.forEach(blocks.count) { block, thread in
     let panel = blocks.panel(block)
     let rows = MaxPoolRows(
-      x: x.tensor, y: y, normalization: keepsStored ? nil : x.normalization?.panel(panel),
-      order: StoredOrder(keepsStored ? x.normalization?.panel(panel) : nil), winners: winners, geometry: geometry,
+      x: x.tensor, y: y, normalization: x.normalization, keepsStored: keepsStored, winners: winners, geometry: geometry,
       scratch: MaxPoolScratch(scratch + thread * scratchCount, geometry, width: x.tensor.width), panel: panel)
     // To think of NaN takes longer, and there seldom is one.
     if !rows.write(blocks, block, knowsNaN: false) { _ = rows.write(blocks, block, knowsNaN: true) }
@@ -75,8 +74,8 @@ struct MaxPoolScratch {
 private struct MaxPoolRows {
   let x: PanelTensor
   let y: PanelTensor
-  let normalization: PanelNormalization?
-  let order: StoredOrder
+  let normalization: Normalization?
+  let keepsStored: Bool
   let winners: Winners?
   let geometry: PoolGeometry
   let scratch: MaxPoolScratch
@@ -112,7 +111,7 @@ private struct MaxPoolRows {
     ColumnMaxima(
       line: FloatPointer(x.panel(panel)) + (sample * x.height + rows.lowerBound) * x.width * rowWidth,
       rows: rows.lowerBound + geometry.padding..<rows.upperBound + geometry.padding,
-      normalization: normalization, order: order, scratch: scratch,
+      normalization: normalization, panel: panel, keepsStored: keepsStored, scratch: scratch,
       winners: isOwn ? winners?.columns(panel, sample, rows.lowerBound) : nil, width: x.width, windows: y.width,
       padding: geometry.padding
     ).write(geometry, knowsNaN: knowsNaN)
@@ -124,7 +123,7 @@ private struct MaxPoolRows {
       scratch: scratch, rows: rows, existing: geometry.padding..<x.height + geometry.padding,
       winners: winners?.rows(panel, sample, rows.lowerBound),
       y: y.panel(panel) + (sample * y.height + rows.lowerBound) * y.width * rowWidth, isStreamed: y.isStreamed,
-      order: order, windows: y.width
+      normalization: keepsStored ? normalization : nil, panel: panel, windows: y.width
     ).write(geometry, knowsNaN: knowsNaN)
   }
 }

@@ -7,8 +7,8 @@ struct StoredOrder {
   private let signs: SIMD16<Int32>
 
   /// The order by some normalisation, or their own if there is none.
-  init(_ normalization: PanelNormalization?) {
-    let scale = normalization?.scale ?? .zero
+  @inline(__always) init(_ normalization: Normalization?, panel: Int) {
+    let scale = normalization?.panel(panel).scale ?? .zero
     signs = SIMD16<Int32>.zero.replacing(with: SIMD16(repeating: .min), where: scale .< Row.zero)
   }
 
@@ -24,9 +24,10 @@ struct ColumnMaxima {
   let line: FloatPointer
   /// Which rows, counted with the padding above them.
   let rows: Range<Int>
-  let normalization: PanelNormalization?
-  /// What is compared of pixels that are not normalised.
-  let order: StoredOrder
+  let normalization: Normalization?
+  let panel: Int
+  /// Whether pixels are not normalised, but compared in the order that the normalisation gives them.
+  let keepsStored: Bool
   /// Has a place for what each row is reduced to, and the row that the sum of all pixels is added to: NaN if one of them
   /// is, or if there are both infinities.
   let scratch: MaxPoolScratch
@@ -35,7 +36,7 @@ struct ColumnMaxima {
   let width, windows, padding: Int
 
   func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
-    switch (geometry.kernel, geometry.stride, normalization != nil) {
+    switch (geometry.kernel, geometry.stride, isNormalized) {
     case _ where knowsNaN: writeAny(geometry, true)
     case (3, 1, true): writeThreeByOne()
     case (3, 1, false): writeStoredThreeByOne()
@@ -54,13 +55,16 @@ struct ColumnMaxima {
   @inline(never) private func writeStoredThreeByTwo() { write(3, 2, isNormalized: false, knowsNaN: false) }
   @inline(never) private func writeTwoByTwo() { write(2, 2, isNormalized: true, knowsNaN: false) }
   @inline(never) private func writeAny(_ geometry: PoolGeometry, _ knowsNaN: Bool) {
-    write(geometry.kernel, geometry.stride, isNormalized: normalization != nil, knowsNaN: knowsNaN)
+    write(geometry.kernel, geometry.stride, isNormalized: isNormalized, knowsNaN: knowsNaN)
   }
+
+  private var isNormalized: Bool { normalization != nil && !keepsStored }
 
   @inline(__always)
   private func write(_ kernel: Int, _ stride: Int, isNormalized: Bool, knowsNaN: Bool) {
-    let normalization = isNormalized ? normalization ?? .identity : .identity
-    let order = order, windows = windows, width = width, padding = padding
+    let normalization = isNormalized ? self.normalization?.panel(panel) ?? .identity : .identity
+    let order = StoredOrder(keepsStored ? self.normalization : nil, panel: panel)
+    let windows = windows, width = width, padding = padding
     // Windows whose pixels all exist, but those that they have from the one before.
     let keepsPixels = kernel == 3 && stride < 3
     let inner = innerWindows(kernel, stride, keepsPixels)
@@ -147,22 +151,26 @@ struct RowMaxima {
   let y: MutableFloatPointer
   /// Whether they are written past the caches.
   let isStreamed: Bool
-  let order: StoredOrder
+  /// What the order of stored values comes from, if these were compared.
+  let normalization: Normalization?
+  let panel: Int
   let windows: Int
 
   func write(_ geometry: PoolGeometry, knowsNaN: Bool) {
-    switch geometry.kernel {
+    switch (geometry.kernel, normalization == nil) {
     case _ where knowsNaN: writeAny(geometry.kernel, geometry.stride, true)
-    case 2: writeTwo(geometry.stride)
-    case 3: writeThree(geometry.stride)
+    case (2, true): writeTwo(geometry.stride)
+    case (3, true): writeThree(geometry.stride)
+    case (3, false): writeStoredThree(geometry.stride)
     default: writeAny(geometry.kernel, geometry.stride, false)
     }
   }
 
-  @inline(never) private func writeTwo(_ stride: Int) { combine(2, stride, knowsNaN: false) }
-  @inline(never) private func writeThree(_ stride: Int) { combine(3, stride, knowsNaN: false) }
+  @inline(never) private func writeTwo(_ stride: Int) { combine(2, stride, isOrdered: false, knowsNaN: false) }
+  @inline(never) private func writeThree(_ stride: Int) { combine(3, stride, isOrdered: false, knowsNaN: false) }
+  @inline(never) private func writeStoredThree(_ stride: Int) { combine(3, stride, isOrdered: true, knowsNaN: false) }
   @inline(never) private func writeAny(_ kernel: Int, _ stride: Int, _ knowsNaN: Bool) {
-    combine(kernel, stride, knowsNaN: knowsNaN)
+    combine(kernel, stride, isOrdered: true, knowsNaN: knowsNaN)
   }
 
   /// What a row of the input was reduced to, or what stands for one that does not exist.
@@ -172,8 +180,8 @@ struct RowMaxima {
   }
 
   @inline(__always)
-  private func combine(_ kernel: Int, _ stride: Int, knowsNaN: Bool) {
-    let order = order, windows = windows, isStreamed = isStreamed,
+  private func combine(_ kernel: Int, _ stride: Int, isOrdered: Bool, knowsNaN: Bool) {
+    let order = StoredOrder(normalization, panel: panel), windows = windows, isStreamed = isStreamed,
       wordsPerRow = winners == nil ? 0 : dividedUp(windows, WinnerWord.windows(kernel))
     var y = y, target = winners ?? scratch.words
     for row in rows {
@@ -189,7 +197,7 @@ struct RowMaxima {
             word.take(load(line + window * rowWidth), &largest, knowsNaN: knowsNaN)
           }
           if !isStreamed { platform_prefetch_to_write(y + (window + prefetchedPixels) * rowWidth) }
-          store(order(largest), y + window * rowWidth, streamed: isStreamed)
+          store(isOrdered ? order(largest) : largest, y + window * rowWidth, streamed: isStreamed)
           window += 1
         }
         word.write(place, kernel: kernel, count: end - start)
