@@ -21,10 +21,11 @@ public enum RandomPurpose: UInt8, Sendable, CaseIterable {
 ///
 /// - Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
 public struct AddressedRandom: Sendable {
-  private let key: (UInt32, UInt32)
-  private let stream: UInt32
-  private let epoch: UInt32
-  private let index: UInt32
+  /// The seed's halves, the lower first.
+  public let key: (UInt32, UInt32)
+  /// The address, as the counter's words after the block: the purpose in the highest byte and the layer below it; the epoch;
+  /// the index.
+  public let stream, epoch, index: UInt32
   private var block: UInt32 = 0
   private var buffer: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
   private var used = 4
@@ -78,15 +79,23 @@ public struct AddressedRandom: Sendable {
     return Int((high << 32 | low).multipliedFullWidth(by: UInt64(bound)).high)
   }
 
+  /// What a round multiplies the first and the third word by.
+  @inlinable public static var multipliers: (UInt64, UInt64) { (0xD251_1F53, 0xCD9E_8D57) }
+  /// What a round adds to the key.
+  @inlinable public static var keyIncrements: (UInt32, UInt32) { (0x9E37_79B9, 0xBB67_AE85) }
+
   /// Philox4x32 with ten rounds.
   static func philox(_ counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)) -> (
     UInt32, UInt32, UInt32, UInt32
   ) {
     var (x, k) = (counter, key)
     for _ in 0..<10 {
-      let a = x.0.multipliedFullWidth(by: 0xD251_1F53), b = x.2.multipliedFullWidth(by: 0xCD9E_8D57)
-      x = (b.high ^ x.1 ^ k.0, b.low, a.high ^ x.3 ^ k.1, a.low)
-      k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
+      let a = UInt64(x.0) &* multipliers.0, b = UInt64(x.2) &* multipliers.1
+      x = (
+        UInt32(b >> 32) ^ x.1 ^ k.0, UInt32(truncatingIfNeeded: b), UInt32(a >> 32) ^ x.3 ^ k.1,
+        UInt32(truncatingIfNeeded: a)
+      )
+      k = (k.0 &+ keyIncrements.0, k.1 &+ keyIncrements.1)
     }
     return x
   }

@@ -32,17 +32,22 @@ struct ActivationTests {
     return y.values
   }
 
-  @Test("A sample's mask is that of its address, in the order C, H, W")
-  func dropoutAddresses() {
+  @Test(
+    "A sample's mask is that of its address, in the order C, H, W",
+    arguments: [(24, 2, 0.25), (24, 1, 0.25), (40, 1, 0.6), (1000, 1, 0.7), (7, 1, 0), (20, 1, 1 - 0x1p-40)])
+  func dropoutAddresses(channels: Int, height: Int, probability: Double) {
+    // One pixel has a way of its own.
+    let width = height > 1 ? 3 : 1, values = channels * height * width
     let ones = ReferenceTensor(
-      batch: 3, channels: 24, height: 2, width: 3, values: [Double](repeating: 1, count: 3 * 24 * 6))
-    let result = Self.dropout(ones, probability: 0.25, samples: [1000, 7, 1000])
+      batch: 3, channels: channels, height: height, width: width,
+      values: [Double](repeating: 1, count: 3 * values))
+    let result = Self.dropout(ones, probability: probability, samples: [1000, 7, 1000])
     for (row, sample) in [1000, 7, 1000].enumerated() {
       var random = AddressedRandom(seed: 99, purpose: .dropout, layer: 2, epoch: 3, index: sample)
-      for index in 0..<24 * 6 {
-        let isKept = random.uniformFloat() >= 0.25
-        #expect(result.values[row * 144 + index] == (isKept ? Double(Float(1 / 0.75)) : 0))
+      let expected = (0..<values).map { _ in
+        random.uniformFloat() >= Float(probability) ? Double(Float(1 / (1 - probability))) : 0
       }
+      #expect(Array(result.values[row * values..<(row + 1) * values]) == expected)
     }
   }
 

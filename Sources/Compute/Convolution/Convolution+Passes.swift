@@ -196,7 +196,8 @@ public func biasGradient(_ dy: PanelTensor, into bias: UnsafeMutablePointer<Floa
       total += WideRow(sum)
       start = end
     }
-    let first = panel * rowWidth
-    for lane in 0..<min(rowWidth, channels - first) { bias[first + lane] = Float(total[lane]) }
+    let first = panel * rowWidth, row = Row(total)
+    if channels - first >= rowWidth { return store(row, bias + first) }
+    for lane in 0..<channels - first { bias[first + lane] = row[lane] }
   }
 }

@@ -21,6 +21,14 @@ public func dropoutForward(
   let threshold = Float(probability), scale = Float(1 / (1 - probability))
   pool.forEach(x.batch) { sample, _ in
     var random = AddressedRandom(seed: seed, purpose: .dropout, layer: layer, epoch: epoch, index: samples[sample])
+    if area == 1 {
+      return RandomRows(random).forEach(x.panels) { panel, numbers in
+        let fraction = Row(SIMD16<Int32>(truncatingIfNeeded: numbers &>> 8)) * 0x1p-24
+        let value = load(x.panel(panel) + sample * rowWidth)
+        store(
+          choose(fraction .>= Row(repeating: threshold), value * scale, Row.zero), y.panel(panel) + sample * rowWidth)
+      }
+    }
     for channel in 0..<channels {
       let start = sample * area * rowWidth + channel % rowWidth
       let source = x.panel(channel / rowWidth) + start, target = y.panel(channel / rowWidth) + start

@@ -34,24 +34,19 @@ public func softmaxCrossEntropy(
   pool.forEach(logits.batch) { sample, _ in
     let label = Int(labels[sample])
     require(label >= 0 && label < classes, "label \(label) is not one of \(classes) classes")
-    let own = logit(logits, sample, label)
-    var above = 0
-    for index in 0..<classes where index != label && !(logit(logits, sample, index) <= own) { above += 1 }
+    let own = logit(logits, sample, label), above = logitsAbove(own, logits, sample)
     // With d = z − max z, the loss is log Σ e^d − Σ q d: large logits do not cancel.
     let maximum = largestLogit(logits, sample)
-    let total = exponentials(logits, sample, maximum, scaledBy: nil, into: nil)
-    var sumOfDistances = 0.0
-    for index in 0..<classes { sumOfDistances += Double(logit(logits, sample, index)) - Double(maximum) }
+    let sums = exponentials(logits, sample, maximum, into: gradient)
     let expected =
-      (1 - smoothing) * (Double(own) - Double(maximum)) + smoothing / Double(classes) * sumOfDistances
+      (1 - smoothing) * (Double(own) - Double(maximum)) + smoothing / Double(classes) * sums.distances
     results[sample] = SampleResult(
-      loss: Elementary.log(total) - expected, above: own.isNaN ? Int.max : above)
+      loss: Elementary.log(sums.exponentials) - expected, above: own.isNaN ? Int.max : above)
     guard let gradient else { return }
-    exponentials(logits, sample, maximum, scaledBy: Float(weight / total), into: gradient)
-    let spread = Float(weight * smoothing / Double(classes))
+    let factor = Float(weight / sums.exponentials), spread = Row(repeating: Float(weight * smoothing / Double(classes)))
     for panel in 0..<gradient.panels {
       let row = gradient.panel(panel) + sample * rowWidth
-      store(load(row) - Row(repeating: spread), row)
+      store(load(row) * factor - spread, row)
     }
     gradient.panel(label / rowWidth)[sample * rowWidth + label % rowWidth] -= Float(weight * (1 - smoothing))
     clearSpareLanes(gradient, sample)
@@ -95,7 +90,7 @@ public func softmax(_ logits: PanelTensor, into probabilities: UnsafeMutablePoin
   let classes = logits.channels
   for sample in 0..<logits.batch {
     let maximum = largestLogit(logits, sample)
-    let total = exponentials(logits, sample, maximum, scaledBy: nil, into: nil)
+    let total = exponentials(logits, sample, maximum, into: nil).exponentials
     let target = probabilities + sample * classes
     for panel in 0..<logits.panels {
       let row = Elementary.expFloat(load(logits.panel(panel) + sample * rowWidth) - Row(repeating: maximum))
@@ -110,27 +105,54 @@ public func softmax(_ logits: PanelTensor, into probabilities: UnsafeMutablePoin
   logits.panel(index / rowWidth)[sample * rowWidth + index % rowWidth]
 }
 
+/// Calls a body with the rows of a sample's logits that are whole, and another with each logit of one that is not.
+@inline(__always)
+private func forEachRow(
+  _ logits: PanelTensor, _ sample: Int, _ body: (_ row: Row) -> Void, rest: (_ logit: Float) -> Void
+) {
+  let whole = logits.channels / rowWidth
+  for panel in 0..<whole { body(load(logits.panel(panel) + sample * rowWidth)) }
+  for index in whole * rowWidth..<logits.channels { rest(logit(logits, sample, index)) }
+}
+
+/// Logits of a sample that are not at or below a given one.
+private func logitsAbove(_ own: Float, _ logits: PanelTensor, _ sample: Int) -> Int {
+  var counts = SIMD16<Int32>.zero, count = 0
+  forEachRow(logits, sample) { row in
+    counts = choose(row .<= Row(repeating: own), counts, counts &+ 1)
+  } rest: {
+    count += $0 <= own ? 0 : 1
+  }
+  return count + Int(counts.wrappedSum())
+}
+
 /// The largest logit of a sample, NaN if there is one.
 private func largestLogit(_ logits: PanelTensor, _ sample: Int) -> Float {
-  var maximum = -Float.infinity
-  for index in 0..<logits.channels {
-    let value = logit(logits, sample, index)
-    if value > maximum || value.isNaN { maximum = value }
-    if maximum.isNaN { return maximum }
+  var row = Row(repeating: -.infinity), maximum = -Float.infinity
+  @inline(__always) func take(_ value: Float) { if value > maximum || value.isNaN { maximum = value } }
+  forEachRow(logits, sample) {
+    row = larger(row, $0)
+  } rest: {
+    if !maximum.isNaN { take($0) }
   }
+  for lane in 0..<rowWidth where !maximum.isNaN { take(row[lane]) }
   return maximum
 }
 
-/// Σ e^(z − maximum) over the classes in their order; writes the terms times a factor if there is somewhere to.
-@discardableResult
+/// Σ e^(z − maximum) and Σ (z − maximum) over the classes in their order. Writes the terms of the first, if there is
+/// somewhere to: that may be where the logits are.
 private func exponentials(
-  _ logits: PanelTensor, _ sample: Int, _ maximum: Float, scaledBy factor: Float?, into target: PanelTensor?
-) -> Double {
-  var sum = 0.0
+  _ logits: PanelTensor, _ sample: Int, _ maximum: Float, into target: PanelTensor?
+) -> (exponentials: Double, distances: Double) {
+  var sums = (exponentials: 0.0, distances: 0.0)
   for panel in 0..<logits.panels {
-    let row = Elementary.expFloat(load(logits.panel(panel) + sample * rowWidth) - Row(repeating: maximum))
-    for lane in 0..<min(rowWidth, logits.channels - panel * rowWidth) { sum += Double(row[lane]) }
-    if let target, let factor { store(row * factor, target.panel(panel) + sample * rowWidth) }
+    let row = load(logits.panel(panel) + sample * rowWidth), powers = Elementary.expFloat(row - Row(repeating: maximum))
+    if let target { store(powers, target.panel(panel) + sample * rowWidth) }
+    let terms = WideRow(powers), distances = WideRow(row) - WideRow(repeating: Double(maximum))
+    for lane in 0..<min(rowWidth, logits.channels - panel * rowWidth) {
+      sums.exponentials += terms[lane]
+      sums.distances += distances[lane]
+    }
   }
-  return sum
+  return sums
 }

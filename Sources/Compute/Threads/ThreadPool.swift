@@ -77,9 +77,9 @@ private final class Crew: @unchecked Sendable {
   private static let counterStride = 128 / MemoryLayout<Atomic<Int>>.stride
   /// Looks at a counter before a waiting thread lets others have its core: a microsecond or two.
   private static let spinsBeforeYield = 4_000
-  /// How long a helper then goes on looking before it sleeps. Being woken takes tens of microseconds, about as long as one
-  /// thread may wait for another to end a loop.
-  private static let timeBeforeSleep = Duration.microseconds(100)
+  /// How long a helper then goes on looking before it sleeps: longer than a thread waits for another to end a loop, which may
+  /// be for an item of hundreds of microseconds. Being woken takes tens of them, as long as all of a short layer.
+  private static let timeBeforeSleep = Duration.milliseconds(1)
   private static let spinsBetweenYields = 100
 
   private let helpers: Int
