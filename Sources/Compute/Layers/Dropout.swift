@@ -21,6 +21,7 @@ public func dropoutForward(
   let threshold = Float(probability), scale = Float(1 / (1 - probability))
   pool.forEach(x.batch) { sample, _ in
     var random = AddressedRandom(seed: seed, purpose: .dropout, layer: layer, epoch: epoch, index: samples[sample])
+    // Of one pixel, the numbers are in the order of the rows.
     if area == 1 {
       return RandomRows(random).forEach(x.panels) { panel, numbers in
         let fraction = Row(SIMD16<Int32>(truncatingIfNeeded: numbers &>> 8)) * 0x1p-24
