@@ -69,6 +69,27 @@ struct SoftmaxCrossEntropyTests {
     #expect(ranks([1, 2, .nan], 2) == [0, 0])
   }
 
+  @Test("Ranks and NaN count alike in whole rows of classes and in one that is not", arguments: [3, 17, 31, 32, 39])
+  func ranksInRows(at index: Int) {
+    func sums(_ row: [Double], _ label: Int) -> ClassificationSums {
+      let z = Panels(Self.logits([row]))
+      return withExtendedLifetime(z) {
+        softmaxCrossEntropy(logits: z.tensor, labels: [Int32(label)], smoothing: 0, weight: 1)
+      }
+    }
+    // All below zero, as no lane beyond the classes is.
+    var row = [Double](repeating: -3, count: 40)
+    row[index] = -1
+    #expect(sums(row, index).top1 == 1)
+    let other = (index + 20) % 40
+    #expect(sums(row, other).top1 == 0 && sums(row, other).top5 == 1)
+    for step in 1...4 { row[(index + step) % 40] = -2 }
+    #expect(sums(row, other).top5 == 0)
+    row[index] = .nan
+    #expect(sums(row, index).top5 == 0 && sums(row, other).lossSum.isNaN)
+    #expect(sums(row, (index + 1) % 40).top1 == 0 && sums(row, (index + 1) % 40).top5 == 1)
+  }
+
   @Test("Extreme logits neither overflow nor vanish into NaN")
   func extremes() {
     let z = Panels(Self.logits([[1e30, 0, -1e30], [-2e38, -2e38, -2e38]]))

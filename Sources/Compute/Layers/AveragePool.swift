@@ -141,14 +141,11 @@ struct AverageWindows {
           for row in targets {
             let line = target + (sample * rows.pixels + row) * width * rowWidth
             let sums = RowSums(ring, rows.windows(of: row))
-            @inline(__always) func write(_ sum: (_ column: Int) -> Row) {
-              for column in 0..<width {
-                let pixel = line + column * rowWidth, sum = sum(column)
-                platform_prefetch_to_write(pixel + prefetchedPixels * rowWidth)
-                store(accumulate ? load(pixel) + sum : sum, pixel)
-              }
+            for column in 0..<width {
+              let pixel = line + column * rowWidth, sum = sums(column)
+              platform_prefetch_to_write(pixel + prefetchedPixels * rowWidth)
+              store(accumulate ? load(pixel) + sum : sum, pixel)
             }
-            if let only = sums.only { write { load(only + $0 * rowWidth) } } else { write { sums($0) } }
           }
         })
     }
@@ -229,9 +226,6 @@ private struct RowSums {
     second = ring.row(rows.lowerBound + 1)
     third = ring.row(rows.lowerBound + 2)
   }
-
-  /// The row, if there is only one.
-  @inline(__always) var only: MutableFloatPointer? { rows.count == 1 ? first : nil }
 
   @inline(__always) func callAsFunction(_ pixel: Int) -> Row {
     let offset = pixel * rowWidth
