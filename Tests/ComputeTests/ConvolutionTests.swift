@@ -67,11 +67,13 @@ struct ConvolutionTests {
       accumulate: true,
       scratch: scratch.pointer, pool: pool)
     #expect(dw == first)
+    let summed = FloatStorage(count: bias.count), sumsBias = convolution.sumsBiasGradient
     convolution.backward(
-      activation, gradient.tensor, weights: nil, into: &dw, dx: nil, accumulate: false, scratch: scratch.pointer,
-      pool: pool)
+      activation, gradient.tensor, weights: nil, into: &dw, bias: sumsBias ? summed.pointer : nil, dx: nil,
+      accumulate: false, scratch: scratch.pointer, pool: pool)
     #expect(dw == first)
     biasGradient(gradient.tensor, into: &db, pool: pool)
+    #expect(!sumsBias || summed.values.prefix(db.count) == db[...])
     #expect((scratch.count - 64..<scratch.count).allSatisfy { scratch.pointer[$0] == 3.5 }, "scratch was overrun")
     defer { withExtendedLifetime((input, gradient, vectors, records, packed, transposed, raw)) {} }
     return Run(

@@ -15,14 +15,14 @@ extension Convolution {
   var area: Int { inputHeight * inputWidth }
   /// Values of a sample, and so of an output's weights.
   var values: Int { geometry.inputChannels * area }
-  /// Input panels whose weights are copied together.
-  private var chunkPanels: Int { area == 1 ? LinearWeights.steps : 1 }
+  /// Input panels whose weights are taken together.
+  private var chunkPanels: Int { area == 1 ? rowWidth : 1 }
   /// And pixels of them.
-  private var chunkPixels: Int { min(area, LinearWeights.steps) }
+  private var chunkPixels: Int { min(area, rowWidth) }
 
   func linearScratch(batch: Int, threads: Int) -> Int {
     let groups = dividedUp(batch, rowWidth), block = rowWidth * rowWidth
-    let own = max(groups * block + LinearWeights.floats, linearBackwardFloats(batch: batch))
+    let own = max(groups * block, linearBackwardFloats(batch: batch))
     return forwardPass.inputPanels * area * groups * block + threads * own
   }
 
@@ -52,14 +52,14 @@ extension Convolution {
     let groups = dividedUp(batch, rowWidth), block = rowWidth * rowWidth
     transpose(x, into: scratch, pool)
     let own = scratch + forwardPass.inputPanels * area * groups * block
-    let ownFloats = groups * block + LinearWeights.floats
+    let ownFloats = groups * block
     pool.forEach(y.panels) { panel, thread in
       let sums = own + thread * ownFloats
       for index in 0..<rowWidth {
         let start = Row(repeating: bias.map { $0[panel * rowWidth + index] } ?? 0)
         for group in 0..<groups { store(start, sums + group * block + index * rowWidth) }
       }
-      addProducts(FloatPointer(scratch), groups, weights, output: panel, to: sums, copy: sums + groups * block)
+      addProducts(FloatPointer(scratch), groups, weights, output: panel, to: sums)
       withTransposeBlock { rows in
         for group in 0..<groups {
           transpose16(sums + group * block, rowWidth, into: rows, rowWidth)
@@ -77,8 +77,7 @@ extension Convolution {
 
   /// Adds all products of an output panel: [16 samples each][output][sample].
   private func addProducts(
-    _ x: FloatPointer, _ groups: Int, _ weights: FloatPointer, output panel: Int, to sums: MutableFloatPointer,
-    copy: MutableFloatPointer
+    _ x: FloatPointer, _ groups: Int, _ weights: FloatPointer, output panel: Int, to sums: MutableFloatPointer
   ) {
     let inputPanels = forwardPass.inputPanels, area = self.area, block = rowWidth * rowWidth
     let outputs = min(rowWidth, geometry.outputChannels - panel * rowWidth)
@@ -90,19 +89,11 @@ extension Convolution {
       let next = end < inputPanels ? part + channels * area : rows + rowWidth * values
       for pixel in stride(from: 0, to: area, by: chunkPixels) {
         let pixels = min(chunkPixels, area - pixel)
-        for output in 0..<outputs {
-          let target = copy + output * LinearWeights.stride, source = part + output * values + pixel
-          if area == 1 {
-            copyFloats(source, channels, into: target)
-          } else {
-            copyPixels(source, channels, pixels, end: weights + geometry.weightCount, into: target)
-          }
-        }
         for group in 0..<groups {
           linearBlock(
             LinearWeights(
-              rows: copy, outputs: outputs, channels: channels, pixels: area == 1 ? nil : pixels,
-              next: group == 0 ? next + pixel * rowWidth : nil, nextStride: values),
+              rows: part + pixel, outputs: outputs, channels: channels, area: area, pixels: area == 1 ? nil : pixels,
+              stride: values, next: group == 0 ? next + pixel * rowWidth : nil),
             x + ((group * inputPanels + first) * area + pixel) * block, into: sums + group * block)
         }
       }
@@ -111,24 +102,4 @@ extension Convolution {
     // The products of the last panel's missing channels, 0 each, have a place in the sum: they make −0 a 0.
     for row in 0..<groups * rowWidth { store(load(sums + row * rowWidth) + Row.zero, sums + row * rowWidth) }
   }
-
-  /// Copies some pixels of a panel's channels, a row for each channel.
-  @inline(__always)
-  private func copyPixels(
-    _ source: FloatPointer, _ channels: Int, _ pixels: Int, end: FloatPointer, into target: MutableFloatPointer
-  ) {
-    let area = self.area
-    for channel in 0..<channels {
-      let from = source + channel * area, to = target + channel * rowWidth
-      // Whole rows, whatever follows the pixels, as far as there is anything.
-      if from + rowWidth <= end { store(load(from), to) } else { copyFloats(from, pixels, into: to) }
-    }
-  }
-}
-
-/// Copies floats, of which a row may be left over.
-@inline(__always)
-func copyFloats(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
-  copyRows(source, count / rowWidth, into: target)
-  for index in count - count % rowWidth..<count { target[index] = source[index] }
 }

@@ -5,6 +5,8 @@ private struct LinearPart {
   let firstValue, count: Int
   /// A thread's memory: what was made of x, sums of dx, both [16 values each][sample][16], and what is at work.
   let copy, sums, spare: MutableFloatPointer
+  /// A thread's memory for sums of the gradient with respect to the weights.
+  let gradient: MutableFloatPointer
   /// Floats of 16 values.
   let blockFloats: Int
 
@@ -23,30 +25,34 @@ extension Convolution {
 
   /// Floats of each thread's memory.
   func linearBackwardFloats(batch: Int) -> Int {
-    2 * partPanels * area * batch * rowWidth + max(2 * area, rowWidth) * rowWidth
+    LinearGradient.floats + 2 * partPanels * area * batch * rowWidth + max(2 * area, rowWidth) * rowWidth
   }
 
   func linearBackward(
-    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?, dx: PanelTensor?,
-    accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
+    _ x: Activation, _ dy: PanelTensor, weights: FloatPointer?, into oihw: MutableFloatPointer?,
+    bias: MutableFloatPointer?, dx: PanelTensor?, accumulate: Bool, _ scratch: MutableFloatPointer, _ pool: ThreadPool
   ) {
     let batch = dy.batch, ownFloats = linearBackwardFloats(batch: batch)
     let inputPanels = forwardPass.inputPanels, outputPanels = forwardPass.outputPanels
     // Of many threads, each gets a shorter run.
     let together = max(1, min(partPanels, inputPanels / (2 * pool.threads)))
     let weights = dx == nil ? nil : weights
-    pool.forEach(dividedUp(inputPanels, together)) { item, thread in
+    let items = dividedUp(inputPanels, together)
+    pool.forEach(items) { item, thread in
       let inputs = item * together..<min(inputPanels, (item + 1) * together)
       let firstValue = inputs.lowerBound * area * rowWidth, blockFloats = batch * rowWidth
-      let own = scratch + thread * ownFloats, partFloats = together * area * blockFloats
+      let gradient = scratch + thread * ownFloats, own = gradient + LinearGradient.floats
+      let partFloats = together * area * blockFloats
       let part = LinearPart(
         inputs: inputs, firstValue: firstValue, count: min(values - firstValue, inputs.count * area * rowWidth),
-        copy: own, sums: own + partFloats, spare: own + 2 * partFloats, blockFloats: blockFloats)
+        copy: own, sums: own + partFloats, spare: own + 2 * partFloats, gradient: gradient,
+        blockFloats: blockFloats)
       if oihw != nil { flatten(x, part) }
       if dx != nil { clearRows(part.sums, inputs.count * area * batch) }
       // One panel of outputs after the other. With more at once, and the next ones' lines fetched, too many lines of rows
       // whose distance is a power of two would share their places in the caches.
       for panel in 0..<outputPanels {
+        if let bias, panel % items == item { sumBiasGradient(dy, panel, into: bias) }
         if let oihw { sumLinearGradient(part, dy, panel, into: oihw, weights) }
         if let weights { addInputGradient(part, dy, panel, weights) }
       }
@@ -58,38 +64,39 @@ extension Convolution {
   private func sumLinearGradient(
     _ part: LinearPart, _ dy: PanelTensor, _ panel: Int, into oihw: MutableFloatPointer, _ weights: FloatPointer?
   ) {
-    let values = self.values, firstRow = panel * rowWidth, first = firstRow * values + part.firstValue
+    let firstRow = panel * rowWidth, outputs = min(rowWidth, geometry.outputChannels - firstRow)
+    let blocks = dividedUp(part.count, rowWidth)
     // What the thread does next: the following outputs, or the following part.
     let ahead = panel + 1 < forwardPass.outputPanels ? rowWidth * values : part.count - firstRow * values
-    for block in stride(from: 0, to: part.blocks, by: tilePanels) {
-      let place = first + block * rowWidth
-      sumBlocks(
-        part, dy, panel, block: block, isPair: block + 1 < part.blocks,
-        LinearGradient(
-          rows: oihw + place, stride: values, next: oihw + place + ahead,
-          nextWeights: weights.map { $0 + place + ahead }))
-    }
-    guard part.rest > 0 else { return }
-    withTransposeBlock { sums in
-      sumBlocks(
-        part, dy, panel, block: part.blocks, isPair: false,
-        LinearGradient(rows: sums, stride: rowWidth, next: nil, nextWeights: nil))
-      for row in 0..<min(rowWidth, geometry.outputChannels - firstRow) {
-        copyFloats(sums + row * rowWidth, part.rest, into: oihw + first + row * values + part.blocks * rowWidth)
+    for run in stride(from: 0, to: blocks, by: LinearGradient.values / rowWidth) {
+      let end = min(blocks, run + LinearGradient.values / rowWidth)
+      for block in stride(from: run, to: end, by: tilePanels) {
+        let place = firstRow * values + part.firstValue + block * rowWidth
+        sumBlocks(
+          part, dy, panel, outputs, block: block, isPair: block + 1 < end,
+          LinearGradient(
+            rows: part.gradient + (block - run) * rowWidth, nextWeights: weights.map { $0 + place + ahead },
+            weightStride: values))
+      }
+      // Not before a line is whole: written piece by piece, it would be read from memory first.
+      let first = part.firstValue + run * rowWidth, count = min(part.count, end * rowWidth) - run * rowWidth
+      for row in 0..<outputs {
+        streamFloats(
+          part.gradient + row * LinearGradient.stride, count, into: oihw + (firstRow + row) * values + first)
       }
     }
   }
 
-  /// That of one or two blocks of 16 values and of one output panel.
+  /// That of one or two blocks of 16 values and of an output panel.
   @inline(__always)
   private func sumBlocks(
-    _ part: LinearPart, _ dy: PanelTensor, _ panel: Int, block: Int, isPair: Bool, _ gradient: LinearGradient
+    _ part: LinearPart, _ dy: PanelTensor, _ panel: Int, _ outputs: Int, block: Int, isPair: Bool,
+    _ gradient: LinearGradient
   ) {
     for first in stride(from: 0, to: dy.batch, by: Self.chunkSamples) {
       let x = FloatPointer(part.copy) + block * part.blockFloats + first * rowWidth
       linearGradientBlock(
-        FloatPointer(dy.panel(panel)) + first * rowWidth,
-        outputs: min(rowWidth, geometry.outputChannels - panel * rowWidth), x, and: isPair ? x + part.blockFloats : nil,
+        FloatPointer(dy.panel(panel)) + first * rowWidth, outputs: outputs, x, and: isPair ? x + part.blockFloats : nil,
         samples: min(Self.chunkSamples, dy.batch - first), adding: first > 0, into: gradient)
     }
   }

@@ -51,14 +51,16 @@ extension Convolution {
   ///     true of; not read if no `dx` is wanted.
   ///   - oihw: the weights' gradient, [outputChannels, inputChannels, kernelHeight, kernelWidth]; overwritten; nil if
   ///     nobody wants it.
+  ///   - bias: the bias's gradient, as `biasGradient` makes it, if `sumsBiasGradient`; nil if nobody wants it.
   ///   - dx: overwritten, or added to if `accumulate`; nil if nobody wants it.
   ///   - scratch: `scratchCount` floats, their contents lost.
   public func backward(
     _ x: Activation, _ dy: PanelTensor, weights: UnsafePointer<Float>?, arePacked: Bool = true,
-    into oihw: UnsafeMutablePointer<Float>?, dx: PanelTensor?, accumulate: Bool, scratch: UnsafeMutablePointer<Float>,
-    pool: ThreadPool
+    into oihw: UnsafeMutablePointer<Float>?, bias: UnsafeMutablePointer<Float>? = nil, dx: PanelTensor?,
+    accumulate: Bool, scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     check(x.tensor, dy)
+    require(bias == nil || sumsBiasGradient, "the bias's gradient is made by `biasGradient`")
     require(dx == nil || weights != nil, "the gradient of the input is made of the weights")
     if let dx { check(dx, dy) }
     if let winograd {
@@ -68,7 +70,8 @@ extension Convolution {
       return
     }
     if isLinear {
-      linearBackward(x, dy, weights: weights, into: oihw, dx: dx, accumulate: accumulate, scratch, pool)
+      linearBackward(
+        x, dy, weights: weights, into: oihw, bias: bias, dx: dx, accumulate: accumulate, scratch, pool)
       return
     }
     if let oihw { sumWeightGradient(PixelSource(x), dy, oihw, scratch, pool) }
@@ -184,20 +187,22 @@ extension Convolution {
 ///
 /// Each channel's sum over all pixels is taken in single precision over chunks, and in double precision over the chunks.
 public func biasGradient(_ dy: PanelTensor, into bias: UnsafeMutablePointer<Float>, pool: ThreadPool) {
-  let chunk = 128, count = dy.pixels, channels = dy.channels
-  pool.forEach(dy.panels) { panel, _ in
-    let source = FloatPointer(dy.panel(panel))
-    var total = WideRow.zero
-    var start = 0
-    while start < count {
-      let end = min(count, start + chunk)
-      var sum = Row.zero
-      for pixel in start..<end { sum += load(source + pixel * rowWidth) }
-      total += WideRow(sum)
-      start = end
-    }
-    let first = panel * rowWidth, row = Row(total)
-    if channels - first >= rowWidth { return store(row, bias + first) }
-    for lane in 0..<channels - first { bias[first + lane] = row[lane] }
+  pool.forEach(dy.panels) { panel, _ in sumBiasGradient(dy, panel, into: bias) }
+}
+
+/// That of a panel's channels.
+func sumBiasGradient(_ dy: PanelTensor, _ panel: Int, into bias: MutableFloatPointer) {
+  let chunk = 128, count = dy.pixels, source = FloatPointer(dy.panel(panel))
+  var total = WideRow.zero
+  var start = 0
+  while start < count {
+    let end = min(count, start + chunk)
+    var sum = Row.zero
+    for pixel in start..<end { sum += load(source + pixel * rowWidth) }
+    total += WideRow(sum)
+    start = end
   }
+  let first = panel * rowWidth, row = Row(total)
+  if dy.channels - first >= rowWidth { return store(row, bias + first) }
+  for lane in 0..<dy.channels - first { bias[first + lane] = row[lane] }
 }

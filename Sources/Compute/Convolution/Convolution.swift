@@ -118,6 +118,10 @@ public struct Convolution: Sendable {
   /// How it is computed, in a word.
   public var method: String { winograd != nil || strided != nil ? "Winograd" : isLinear ? "linear" : "direct" }
 
+  /// Whether `backward` makes the bias's gradient too: a loop of its own would take a linear layer longer to hand out than
+  /// to do.
+  public var sumsBiasGradient: Bool { isLinear }
+
   /// Floats of scratch that any of the calls below needs.
   public func scratchCount(batch: Int, threads: Int) -> Int {
     if let strided { return strided.scratchCount(batch: batch, threads: threads) }

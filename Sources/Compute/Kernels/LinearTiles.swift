@@ -1,26 +1,20 @@
 import CPlatform
 
-// The register tiles of a linear layer. They read weights and write gradients where they lie, [output][value], a few rows
-// at a time; all that is much smaller is brought into an order that suits them.
+// The register tiles of a linear layer. They read weights where they lie, [output][value], a few rows at a time; all that is
+// much smaller is brought into an order that suits them.
 
-/// Some outputs' weights, copied: [output][16 panels][channel] of a single pixel, and otherwise [output][channel][16 pixels]
-/// of a panel; and those that will be wanted soon.
+/// Some outputs' weights where they lie, each output's a row: [channel][pixel], of some channels and pixels; and those that
+/// will be wanted soon.
 struct LinearWeights {
-  /// Panels or pixels that a copy has room for.
-  static var steps: Int { 16 }
-  /// Floats from one output's copy to the next one's. Known to the compiler, so that addresses take no arithmetic; a line
-  /// more than a power of two, or all would share a few lines of the cache.
-  @inline(__always) static var stride: Int { (steps + 1) * rowWidth }
-  /// Floats of a copy.
-  static var floats: Int { rowWidth * stride }
-
   let rows: FloatPointer
   let outputs, channels: Int
-  /// nil if there is only one, of many panels.
+  /// Pixels of a channel, and how many of them are taken; nil if there is only one, of many panels.
+  let area: Int
   let pixels: Int?
-  /// As many rows in memory, or nil if there is nothing to fetch.
+  /// Floats from one output's weights to the next one's.
+  let stride: Int
+  /// As many rows, or nil if there is nothing to fetch.
   let next: FloatPointer?
-  let nextStride: Int
 }
 
 /// Some outputs of 16 samples: sums[output][0..<16] += Σ weights[output][value] · x[value][0..<16], in the order of x,
@@ -35,17 +29,18 @@ private func linearTile(
   _ height: Int, hasPixels: Bool, _ weights: LinearWeights, from output: Int, _ x: FloatPointer,
   into sums: MutableFloatPointer
 ) {
-  let target = sums + output * rowWidth, nextStride = weights.nextStride
+  let target = sums + output * rowWidth, stride = weights.stride
   var sums = TileSums(height) { load(target + $0 * rowWidth) }
   @inline(__always) func add(_ w: FloatPointer, _ x: FloatPointer) {
-    sums.add(height, { w[$0 * LinearWeights.stride] }, times: load(x))
+    sums.add(height, { w[$0 * stride] }, times: load(x))
   }
-  let channelStep = hasPixels ? rowWidth : 1, steps = weights.pixels ?? dividedUp(weights.channels, rowWidth)
-  var rows = weights.rows + output * LinearWeights.stride, x = x
-  var next = weights.next.map { $0 + output * nextStride }, rest = weights.channels
+  let channelStep = hasPixels ? weights.area : 1, steps = weights.pixels ?? dividedUp(weights.channels, rowWidth)
+  var rows = weights.rows + output * stride, x = x
+  // The end of each row's line: where a row does not begin with a line, it is the line that no row before has fetched.
+  var next = weights.next.map { $0 + output * stride + rowWidth - 1 }, rest = weights.channels
   for _ in 0..<steps {
     if let line = next {
-      for row in 0..<height { platform_prefetch(line + row * nextStride) }
+      for row in 0..<height { platform_prefetch(line + row * stride) }
       next = line + rowWidth
     }
     let channels = min(rowWidth, rest)
@@ -75,36 +70,36 @@ func linearBlock(_ weights: LinearWeights, _ x: FloatPointer, into sums: Mutable
   }
 }
 
-/// Where some outputs' gradient with respect to the weights is written, and what will be wanted soon.
+/// Where some outputs' gradient with respect to the weights is summed, and the weights that will be wanted soon.
 struct LinearGradient {
-  let rows: MutableFloatPointer
-  /// Floats from one output's to the next one's.
-  let stride: Int
-  /// Where the same will be written next.
-  let next: MutableFloatPointer?
-  /// And the weights that will be read for it.
-  let nextWeights: FloatPointer?
+  /// Values of each output, in the order of the weights, that are summed before they go to memory.
+  static var values: Int { 128 }
+  /// Floats from one output's sums to the next one's: a line more, or those of all would share a few lines of the cache.
+  @inline(__always) static var stride: Int { values + rowWidth }
+  /// Floats of the sums of 16 outputs.
+  static var floats: Int { rowWidth * stride }
 
-  /// Fetches what belongs to some outputs and one or two panels. A line has to be in the cache to be written, too.
+  let rows: MutableFloatPointer
+  /// nil if there are none.
+  let nextWeights: FloatPointer?
+  /// Floats from one output's weights to the next one's.
+  let weightStride: Int
+
+  /// Fetches what belongs to some outputs and one or two panels: rows need not begin with a line.
   @inline(__always) func fetch(_ height: Int, from output: Int, panels: Int) {
-    if let next {
-      for row in output..<output + height {
-        platform_prefetch_to_write(next + row * stride)
-        if panels > 1 { platform_prefetch_to_write(next + row * stride + rowWidth) }
-      }
-    }
-    if let nextWeights {
-      for row in output..<output + height {
-        platform_prefetch(nextWeights + row * stride)
-        if panels > 1 { platform_prefetch(nextWeights + row * stride + rowWidth) }
-      }
+    guard let nextWeights else { return }
+    for row in output..<output + height {
+      let line = nextWeights + row * weightStride
+      platform_prefetch(line)
+      if panels > 1 { platform_prefetch(line + rowWidth) }
+      platform_prefetch(line + panels * rowWidth - 1)
     }
   }
 
   @inline(__always) func put(_ sums: TileSums, _ height: Int, from output: Int, panel: Int, adding: Bool) {
-    let target = rows + output * stride + panel * rowWidth
+    let target = rows + output * Self.stride + panel * rowWidth
     sums.forEach(height) { index, sum in
-      store(adding ? load(target + index * stride) + sum : sum, target + index * stride)
+      store(adding ? load(target + index * Self.stride) + sum : sum, target + index * Self.stride)
     }
   }
 }

@@ -42,6 +42,34 @@ let rowWidth = 16
   for index in 0..<count { store(load(source + index * rowWidth), target + index * rowWidth) }
 }
 
+/// Copies floats, of which some may be left over from whole rows.
+@inline(__always) func copyFloats(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
+  copyRows(source, count / rowWidth, into: target)
+  let rest = count % rowWidth
+  copyFewFloats(source + count - rest, rest, into: target + count - rest)
+}
+
+/// The same past the caches, wherever the target begins: lines of which it is only a part are written as usual.
+func streamFloats(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
+  let floatsBehindLine = Int(bitPattern: target) / MemoryLayout<Float>.stride % rowWidth
+  let first = min(count, (rowWidth - floatsBehindLine) % rowWidth), rest = (count - first) % rowWidth
+  copyFewFloats(source, first, into: target)
+  for place in stride(from: first, to: count - rest, by: rowWidth) {
+    store(load(source + place), target + place, streamed: true)
+  }
+  copyFewFloats(source + count - rest, rest, into: target + count - rest)
+}
+
+/// Copies less than a row.
+@inline(__always) private func copyFewFloats(_ source: FloatPointer, _ count: Int, into target: MutableFloatPointer) {
+  let half = count / 8 * 8
+  if half > 0 {
+    UnsafeMutableRawPointer(target).storeBytes(
+      of: UnsafeRawPointer(source).loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self)
+  }
+  for place in half..<count { target[place] = source[place] }
+}
+
 /// A mask of a row's lanes.
 typealias RowMask = SIMDMask<SIMD16<Int32>>
 

@@ -96,14 +96,23 @@ extension Planner {
     }
     let biases = isProduct ? layers.products[own].parts.map(\.trainedBias) : [layers.convolutions[own].trainedBias]
     let weights = isProduct ? layers.products[own].gradients : [layers.convolutions[own].gradient]
-    for (member, (bias, dy)) in zip(members, zip(biases, dys)) {
-      guard let bias else { continue }
-      append(
-        member.operation.name, .biasGradient(flat: bias, dy: dy), finished: [bias..<bias + dy.shape.channels])
-    }
     let name = Self.name(of: members)
     let dx = layers.wantsGradient(of: layer.inputs[0]) ? placement.gradient(of: layer.inputs[0]) : nil
-    guard dx != nil || weights.contains(where: { $0 != nil }) else { return }
+    let isNeeded = dx != nil || weights.contains { $0 != nil }
+    let sumsBias = isNeeded && !isProduct && layers.convolutions[own].convolution.sumsBiasGradient
+    var finished = zip(members, weights).compactMap { member, weight in
+      weight.map { $0..<$0 + (member.geometry?.weightCount ?? 0) }
+    }
+    for (member, (bias, dy)) in zip(members, zip(biases, dys)) {
+      guard let bias else { continue }
+      let places = bias..<bias + dy.shape.channels
+      if sumsBias {
+        finished.append(places)
+      } else {
+        append(member.operation.name, .biasGradient(flat: bias, dy: dy), finished: [places])
+      }
+    }
+    guard isNeeded else { return }
     let accumulate = dx.map { claim($0, name) } ?? false
     let products = zip(members, weights).reduce(0) { sum, member in
       sum + member.0.operation.multiplyAccumulates * ((dx == nil ? 0 : 1) + (member.1 == nil ? 0 : 1))
@@ -112,12 +121,10 @@ extension Planner {
       name,
       isProduct
         ? .productGradients(own, x: x, dys: dys, dx: dx, accumulate: accumulate)
-        : .convolutionGradients(own, x: x, dy: dys[0], dx: dx, accumulate: accumulate),
+        : .convolutionGradients(own, x: x, dy: dys[0], sumsBias: sumsBias, dx: dx, accumulate: accumulate),
       method: isProduct ? "product" : layers.convolutions[own].convolution.method,
       multiplyAccumulates: products,
-      finished: zip(members, weights).compactMap { member, weight in
-        weight.map { $0..<$0 + (member.geometry?.weightCount ?? 0) }
-      })
+      finished: finished)
   }
 
   private mutating func appendBatchNormGradient(_ index: Int, dz: Region) {
