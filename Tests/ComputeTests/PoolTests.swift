@@ -26,8 +26,9 @@ struct PoolTests {
       Case(3, 1, 1, false, (3, 24, 41, 33)), Case(3, 2, 0, true, (2, 16, 83, 65)),
       Case(2, 2, 0, false, (2, 16, 90, 41)), Case(5, 2, 2, false, (2, 16, 60, 37)),
       Case(1, 2, 0, false, (1, 16, 9, 9)), Case(2, 3, 1, true, (1, 16, 9, 8)),
-      // So large that it is written past the caches.
-      Case(3, 1, 1, false, (1, 16, 260, 260)),
+      // So large that outputs or gradients are written past the caches.
+      Case(3, 1, 1, false, (1, 16, 260, 260)), Case(3, 2, 0, true, (1, 16, 258, 255)),
+      Case(2, 2, 0, true, (1, 16, 257, 256)),
     ]
   }
 

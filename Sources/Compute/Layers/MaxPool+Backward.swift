@@ -18,7 +18,7 @@ public func maxPoolBackward(
     let rows = blocks.rows(block)
     gradient.write(
       blocks.panel(block), rows, into: dx.panel(blocks.panel(block)) + rows.lowerBound * dx.width * rowWidth,
-      MaxPoolScratch(scratch + thread * scratchCount, geometry, width: dx.width))
+      MaxPoolScratch(scratch + thread * scratchCount, geometry, width: dx.width), streamed: dx.isStreamed)
   }
 }
 
@@ -57,13 +57,15 @@ struct MaxPoolGradient {
     require(!accumulate, "what is added to is not read here")
     let own = scratch + thread * Self.floatCount(geometry, width: dx.width)
     let pixels = own + MaxPoolScratch.floatCount(geometry, width: dx.width)
-    write(blocks.panel(block), blocks.rows(block), into: pixels, MaxPoolScratch(own, geometry, width: dx.width))
+    write(
+      blocks.panel(block), blocks.rows(block), into: pixels, MaxPoolScratch(own, geometry, width: dx.width),
+      streamed: false)
     return FloatPointer(pixels)
   }
 
   /// Writes consecutive rows of a panel of `dx` to a place.
   fileprivate func write(
-    _ panel: Int, _ rows: Range<Int>, into target: MutableFloatPointer, _ scratch: MaxPoolScratch
+    _ panel: Int, _ rows: Range<Int>, into target: MutableFloatPointer, _ scratch: MaxPoolScratch, streamed: Bool
   ) {
     let axis = PoolAxis(geometry, pixels: dx.height)
     var (sample, row) = rows.lowerBound.quotientAndRemainder(dividingBy: dx.height)
@@ -79,7 +81,7 @@ struct MaxPoolGradient {
         add(panel, sample, next, scratch)
         next += 1
       }
-      finish(panel, sample, row, into: line, scratch)
+      finish(panel, sample, row, into: line, scratch, streamed: streamed)
       line += dx.width * rowWidth
       row += 1
       if row == dx.height { (sample, row) = (sample + 1, 0) }
@@ -100,7 +102,7 @@ struct MaxPoolGradient {
 
   /// Gives those of what a row was reduced to to its pixels.
   private func finish(
-    _ panel: Int, _ sample: Int, _ row: Int, into line: MutableFloatPointer, _ scratch: MaxPoolScratch
+    _ panel: Int, _ sample: Int, _ row: Int, into line: MutableFloatPointer, _ scratch: MaxPoolScratch, streamed: Bool
   ) {
     let paddedRow = row + geometry.padding, isInWindows = paddedRow % geometry.stride < geometry.kernel
     ColumnParts(
@@ -108,7 +110,7 @@ struct MaxPoolGradient {
       winners: UnsafePointer(winners.columns(panel, sample, row)),
       dx: line, line: scratch.line, width: dx.width,
       windows: dy.width, padding: geometry.padding
-    ).write(geometry, accumulate: accumulate)
+    ).write(geometry, accumulate: accumulate, streamed: streamed)
   }
 }
 
@@ -168,8 +170,10 @@ private struct ColumnParts {
   let line: MutableFloatPointer
   let width, windows, padding: Int
 
-  func write(_ geometry: PoolGeometry, accumulate: Bool) {
+  func write(_ geometry: PoolGeometry, accumulate: Bool, streamed: Bool) {
     switch (geometry.kernel, geometry.stride, accumulate) {
+    case (3, 2, false) where streamed: streamThreeByTwo()
+    case (2, 2, false) where streamed: streamTwoByTwo()
     case (3, 1, false): writeThreeByOne()
     case (3, 1, true): addThreeByOne()
     case (3, 2, false): writeThreeByTwo()
@@ -185,13 +189,17 @@ private struct ColumnParts {
   @inline(never) private func addThreeByTwo() { write(3, 2, accumulate: true) }
   @inline(never) private func writeTwoByTwo() { write(2, 2, accumulate: false) }
 
+  @inline(never) private func streamThreeByTwo() { write(3, 2, accumulate: false, streamed: true) }
+  @inline(never) private func streamTwoByTwo() { write(2, 2, accumulate: false, streamed: true) }
+
   /// For windows of two or three pixels, one or two apart: sums that are not complete stay in registers.
   @inline(__always)
-  private func write(_ kernel: Int, _ stride: Int, accumulate: Bool) {
+  private func write(_ kernel: Int, _ stride: Int, accumulate: Bool, streamed: Bool = false) {
     // The sums of the next window's first pixels.
     var first = Row.zero, second = Row.zero
     @inline(__always) func finish(_ sum: Row, _ pixel: Int, isInner: Bool) {
       guard isInner || (pixel >= 0 && pixel < width) else { return }
+      if streamed { return store(sum, dx + pixel * rowWidth, streamed: true) }
       put(sum, pixel, accumulate: accumulate)
     }
     @inline(__always) func add(_ parts: (Row, Row, Row), _ window: Int, isInner: Bool) {
@@ -221,8 +229,10 @@ private struct ColumnParts {
       while window < min(end, inner.lowerBound) { addNext(isInner: false) }
       while window < min(end, inner.upperBound) {
         let next = dx + (window * stride + width) * rowWidth
-        platform_prefetch_to_write(next)
-        if stride == 2 { platform_prefetch_to_write(next + rowWidth) }
+        if !streamed {
+          platform_prefetch_to_write(next)
+          if stride == 2 { platform_prefetch_to_write(next + rowWidth) }
+        }
         addNext(isInner: true)
       }
       while window < end { addNext(isInner: false) }
