@@ -4,7 +4,7 @@
 
 extension Convolution {
   /// Whether it is computed so: one window without padding that covers the input.
-  var isLinear: Bool { Self.isLinear(geometry, inputHeight: inputHeight, inputWidth: inputWidth) }
+  public var isLinear: Bool { Self.isLinear(geometry, inputHeight: inputHeight, inputWidth: inputWidth) }
 
   static func isLinear(_ geometry: ConvolutionGeometry, inputHeight: Int, inputWidth: Int) -> Bool {
     geometry.kernelHeight == inputHeight && geometry.kernelWidth == inputWidth && geometry.paddingHeight == 0

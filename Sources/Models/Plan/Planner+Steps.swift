@@ -79,9 +79,11 @@ extension Planner {
         Self.name(of: members), .product(own, x: x, ys: members.compactMap(\.output).map(placement.region)),
         method: "product", multiplyAccumulates: members.reduce(0) { $0 + $1.operation.multiplyAccumulates })
     } else {
+      let convolution = layers.convolutions[own].convolution
       append(
         layer.operation.name, .convolution(own, x: x, y: placement.region(of: output)),
-        method: layers.convolutions[own].convolution.method, multiplyAccumulates: layer.operation.multiplyAccumulates)
+        operation: convolution.isLinear ? "linear layer" : nil, method: convolution.isLinear ? "" : convolution.method,
+        multiplyAccumulates: layer.operation.multiplyAccumulates)
     }
   }
 
@@ -98,8 +100,9 @@ extension Planner {
     let weights = isProduct ? layers.products[own].gradients : [layers.convolutions[own].gradient]
     let name = Self.name(of: members)
     let dx = layers.wantsGradient(of: layer.inputs[0]) ? placement.gradient(of: layer.inputs[0]) : nil
+    let convolution = isProduct ? nil : layers.convolutions[own].convolution
     let isNeeded = dx != nil || weights.contains { $0 != nil }
-    let sumsBias = isNeeded && !isProduct && layers.convolutions[own].convolution.sumsBiasGradient
+    let sumsBias = isNeeded && convolution?.sumsBiasGradient == true
     var finished = zip(members, weights).compactMap { member, weight in
       weight.map { $0..<$0 + (member.geometry?.weightCount ?? 0) }
     }
@@ -117,12 +120,14 @@ extension Planner {
     let products = zip(members, weights).reduce(0) { sum, member in
       sum + member.0.operation.multiplyAccumulates * ((dx == nil ? 0 : 1) + (member.1 == nil ? 0 : 1))
     }
+    let isLinear = convolution?.isLinear == true
     append(
       name,
       isProduct
         ? .productGradients(own, x: x, dys: dys, dx: dx, accumulate: accumulate)
         : .convolutionGradients(own, x: x, dy: dys[0], sumsBias: sumsBias, dx: dx, accumulate: accumulate),
-      method: isProduct ? "product" : layers.convolutions[own].convolution.method,
+      operation: isLinear ? "linear layer gradients" : nil,
+      method: isLinear ? "" : convolution?.method ?? "product",
       multiplyAccumulates: products,
       finished: finished)
   }

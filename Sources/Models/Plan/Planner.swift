@@ -101,7 +101,7 @@ extension Planner {
 
   /// Adds a step; `finished` are the flat ranges whose gradient it completes.
   mutating func append(
-    _ name: String, _ action: Action, method: String = "", multiplyAccumulates: Int = 0,
+    _ name: String, _ action: Action, operation: String? = nil, method: String = "", multiplyAccumulates: Int = 0,
     finished ranges: [Range<Int>] = []
   ) {
     for region in action.regions { touch(region.slot, steps.count) }
@@ -109,7 +109,8 @@ extension Planner {
     let prefix = finish(ranges)
     steps.append(
       Step(
-        name: name, method: method, multiplyAccumulates: multiplyAccumulates, action: action, finishedPrefix: prefix,
+        name: name, operation: operation ?? action.name, method: method, multiplyAccumulates: multiplyAccumulates,
+        action: action, finishedPrefix: prefix,
         bytesPerSample: bytes(action)))
   }
 

@@ -23,7 +23,9 @@ struct Operand: Hashable, Sendable {
 public struct Step: Sendable {
   /// The layer's name; of several that are one step, their names.
   public let name: String
-  /// How it is computed where there is a choice: "direct", "Winograd", "product", "linear", or empty.
+  /// What is done, in words: the same for all steps of a kind.
+  public let operation: String
+  /// How it is computed where there is a choice: "direct", "Winograd", "product", or empty.
   public let method: String
   /// Multiply-accumulates for one sample.
   public let multiplyAccumulates: Int
@@ -31,9 +33,6 @@ public struct Step: Sendable {
   let action: Action
   /// The length of the prefix of the flat gradient that has its final values after this step, if the step made it longer.
   let finishedPrefix: Int?
-
-  /// What is done, in words: the same for all steps of a kind.
-  public var operation: String { action.name }
 
   /// Bytes that this step must read and write for one sample: its tensors, those that it updates twice, and the winners of
   /// a pool's windows; weights not counted.
