@@ -44,6 +44,8 @@ public final class ThreadPool: @unchecked Sendable {
   ///
   /// - Parameter reversed: whether each range is taken from its end, where the loop before was last.
   public func forEach(_ items: Int, reversed: Bool = false, _ body: (_ item: Int, _ thread: Int) -> Void) {
+    // Stores past the caches do not wait their turn: whoever is told of the loop's results sees them.
+    defer { platform_stream_end() }
     if threads == 1 || items <= 1 {
       for item in 0..<max(0, items) { body(reversed ? items - 1 - item : item, 0) }
       return
@@ -57,6 +59,7 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// Splits 0..<count into one range for each thread and calls `body` for those that are not empty.
   public func ranges(_ count: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Void) {
+    defer { platform_stream_end() }
     if threads == 1 || count <= 1 {
       if count > 0 { body(0..<count, 0) }
       return
@@ -183,8 +186,6 @@ private final class Crew: @unchecked Sendable {
   }
 
   private func announce() {
-    // Stores past the caches do not wait their turn: the helpers see those that the caller made before this loop.
-    platform_stream_end()
     generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
     guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
     pthread_mutex_lock(mutex)
@@ -200,7 +201,7 @@ private final class Crew: @unchecked Sendable {
       seen += 1
       if stopping.load(ordering: .sequentiallyConsistent) { return }
       call(body.function, body.context, index)
-      // And the caller sees those of the helpers.
+      // The caller sees what a helper stored past the caches.
       platform_stream_end()
       pending.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     }
