@@ -95,7 +95,7 @@ import Testing
         .adaptiveAveragePoolGradient(_, let dx, _):
         for later in plan.steps[(index + 1)...] {
           switch later.action {
-          case .convolutionGradients(_, _, _, _, let other, _), .productGradients(_, _, _, let other, _):
+          case .convolutionGradients(_, _, _, let other, _), .productGradients(_, _, _, let other, _):
             #expect(other != dx, "\(step.name)")
           default: break
           }

@@ -60,7 +60,7 @@ extension Executor {
     switch action {
     case .biasGradient(let flat, let dy):
       biasGradient(tensor(dy, batch), into: leaf.gradient + flat, pool: pool)
-    case .convolutionGradients(let index, let x, let dy, let sumsBias, let dx, let accumulate):
+    case .convolutionGradients(let index, let x, let dy, let dx, let accumulate):
       let layer = plan.convolutions[index]
       let gradient = layer.gradient.map { leaf.gradient + $0 }
       if let images = images(x.region, batch), let gradient {
@@ -70,7 +70,7 @@ extension Executor {
       let weights = dx == nil ? nil : transposedWeights(layer, batch)
       layer.convolution.backward(
         activation(x, batch), tensor(dy, batch), weights: weights?.0, arePacked: weights?.arePacked ?? true,
-        into: gradient, bias: sumsBias ? layer.trainedBias.map { leaf.gradient + $0 } : nil,
+        into: gradient, bias: layer.convolution.sumsBiasGradient ? layer.trainedBias.map { leaf.gradient + $0 } : nil,
         dx: dx.map { tensor($0, batch) }, accumulate: accumulate, scratch: scratch, pool: pool)
     case .productGradients(let index, let x, _, let dx, let accumulate):
       let layer = plan.products[index]

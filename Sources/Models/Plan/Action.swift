@@ -16,7 +16,7 @@ enum Action: Sendable {
   case loss(Head, logits: Region, gradient: Region)
 
   case biasGradient(flat: Int, dy: Region)
-  case convolutionGradients(Int, x: Operand, dy: Region, sumsBias: Bool, dx: Region?, accumulate: Bool)
+  case convolutionGradients(Int, x: Operand, dy: Region, dx: Region?, accumulate: Bool)
   case productGradients(Int, x: Operand, dys: [Region], dx: Region?, accumulate: Bool)
   case batchNormGradient(Int, y: Region, dz: Region)
   case reluGradient(y: Region, dy: Region)
@@ -44,7 +44,7 @@ enum Action: Sendable {
       .reluGradient(let x, let y), .maxPoolGradient(_, _, let x, let y, _), .averagePoolGradient(_, _, let x, let y, _),
       .adaptiveAveragePoolGradient(let x, let y, _):
       [x, y]
-    case .convolutionGradients(_, let x, let dy, _, let dx, _): [x.region, dy] + (dx.map { [$0] } ?? [])
+    case .convolutionGradients(_, let x, let dy, let dx, _): [x.region, dy] + (dx.map { [$0] } ?? [])
     case .productGradients(_, let x, let dys, let dx, _): [x.region] + dys + (dx.map { [$0] } ?? [])
     case .localResponseNormGradient(_, let x, let dy, let dx, _): [x, dy, dx]
     case .maxPoolAndBatchNormGradients(_, _, let pooled, let dpooled, _, let y, let dy): [pooled, dpooled, y, dy]
@@ -57,8 +57,7 @@ enum Action: Sendable {
     switch self {
     case .batchNormGradient(_, _, let dz): [dz]
     case .reluGradient(_, let dy), .dropoutGradient(_, _, let dy): [dy]
-    case .convolutionGradients(_, _, _, _, let dx, true), .productGradients(_, _, _, let dx, true):
-      dx.map { [$0] } ?? []
+    case .convolutionGradients(_, _, _, let dx, true), .productGradients(_, _, _, let dx, true): dx.map { [$0] } ?? []
     case .maxPoolGradient(_, _, _, let dx, true), .averagePoolGradient(_, _, _, let dx, true),
       .adaptiveAveragePoolGradient(_, let dx, true), .localResponseNormGradient(_, _, _, let dx, true):
       [dx]

@@ -125,7 +125,7 @@ extension Planner {
       name,
       isProduct
         ? .productGradients(own, x: x, dys: dys, dx: dx, accumulate: accumulate)
-        : .convolutionGradients(own, x: x, dy: dys[0], sumsBias: sumsBias, dx: dx, accumulate: accumulate),
+        : .convolutionGradients(own, x: x, dy: dys[0], dx: dx, accumulate: accumulate),
       operation: isLinear ? "linear layer gradients" : nil,
       method: isLinear ? "" : convolution?.method ?? "product",
       multiplyAccumulates: products,
